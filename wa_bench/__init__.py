@@ -1,0 +1,52 @@
+"""wa-bench: load, predict, score and rank surrogates of neural-network accelerator cost."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wa_bench.data.dataset import Dataset, load
+    from wa_bench.data.predictions import Predictions
+    from wa_bench.evaluate.evaluator import evaluate
+    from wa_bench.evaluate.report import Report
+    from wa_bench.surrogates.estimator import surrogate, surrogates
+    from wa_bench.tracks.track import track, tracks
+
+_HOME = {
+    "Dataset": "wa_bench.data.dataset",
+    "Predictions": "wa_bench.data.predictions",
+    "Report": "wa_bench.evaluate.report",
+    "evaluate": "wa_bench.evaluate.evaluator",
+    "load": "wa_bench.data.dataset",
+    "surrogate": "wa_bench.surrogates.estimator",
+    "surrogates": "wa_bench.surrogates.estimator",
+    "track": "wa_bench.tracks.track",
+    "tracks": "wa_bench.tracks.track",
+}
+
+__all__ = [
+    "Dataset",
+    "Predictions",
+    "Report",
+    "evaluate",
+    "load",
+    "surrogate",
+    "surrogates",
+    "track",
+    "tracks",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use, so that ``import wa_bench`` stays fast."""
+    if name == "__version__":
+        return version("wa-bench")
+    if name not in _HOME:
+        raise AttributeError(f"module 'wa_bench' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

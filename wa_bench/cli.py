@@ -1,0 +1,227 @@
+"""The command line: one thin command a verb. Modules are imported when a command runs.
+
+Exit codes: 0 good, 1 the input is at fault, 2 usage.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wa_bench.errors import WaBenchError
+
+if TYPE_CHECKING:
+    from wa_bench.leaderboard.ranking import Entry
+
+app = typer.Typer(
+    help="Load, predict, score and rank: a benchmark for surrogates of neural-network accelerator cost.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+data_app = typer.Typer(help="Datasets: what there is, and what is in it.", no_args_is_help=True)
+submit_app = typer.Typer(help="Submissions: check and score a folder.", no_args_is_help=True)
+leaderboard_app = typer.Typer(help="The leaderboard site.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+app.add_typer(submit_app, name="submit")
+app.add_typer(leaderboard_app, name="leaderboard")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Records = Annotated[str | None, typer.Option("--source", help="Folder or file with the track's records.")]
+
+
+def main() -> None:
+    """Run the command line; a fault of the input is one message and exit code 1."""
+    try:
+        app()
+    except WaBenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def version(show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Print the version and stop, if asked to."""
+    if show:
+        import wa_bench
+
+        print(wa_bench.__version__)
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where submissions and site go.")] = Path("wa-bench-demo"),
+    as_json: AsJson = False,
+) -> None:
+    """Load the embedded track, fit the reference surrogates, score them and build the site."""
+    from rich.console import Console
+
+    from wa_bench import demo
+
+    notes = Console(stderr=True)
+    with notes.status("") as status:
+        entries, page = demo.run(out, say=status.update)
+    _print_ranking(entries, page, as_json)
+
+
+@app.command()
+def evaluate(
+    predictions: Annotated[Path, typer.Argument(help="A .parquet or .csv file.")],
+    track: Annotated[str, typer.Option(help="Name of the track.")],
+    split: Annotated[list[str], typer.Option(help="Split to score; may be given again.")] = ["test"],  # noqa: B006
+    source: Records = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a predictions file."""
+    import wa_bench as wb
+
+    judge = wb.track(track)
+    table = wb.Predictions.read(predictions, judge.target_names)
+    report = wb.evaluate(table, wb.load(track, split, source))
+    print(report.to_json() if as_json else report)
+
+
+@data_app.command("list")
+def data_list(as_json: AsJson = False) -> None:
+    """The datasets of the catalogue."""
+    import msgspec
+
+    from wa_bench.data.catalogue import catalogue
+
+    if as_json:
+        print(msgspec.json.encode(catalogue()).decode())
+        return
+    columns = {"dataset": "name", "title": "title", "licence": "licence", "home": "homepage"}
+    lines = [{"name": name, **msgspec.structs.asdict(entry)} for name, entry in catalogue().items()]
+    _print_table(list(columns), [[line[key] for key in columns.values()] for line in lines])
+
+
+@data_app.command("show")
+def data_show(
+    track: Annotated[str, typer.Argument(help="Name of the track.")],
+    split: Annotated[list[str], typer.Option(help="Split to show; may be given again.")],
+    source: Records = None,
+    limit: Annotated[int, typer.Option(help="Most designs to show.")] = 50,
+    skip_bad: Annotated[bool, typer.Option(help="Pass over records that do not fit, and list them.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Designs as they were decoded: family, network, settings, targets."""
+    from itertools import islice
+
+    import msgspec
+
+    import wa_bench as wb
+
+    dataset = wb.load(track, split, source, on_bad="skip" if skip_bad else "raise")
+    designs = list(islice(dataset.stream(), limit))
+    for fault in dataset.skipped:
+        print(f"skipped: {fault}", file=sys.stderr)
+    if as_json:
+        print(msgspec.json.encode(designs).decode())
+        return
+    targets = [target.name for target in dataset.track.targets]
+    rows = []
+    for design in designs:
+        weighted = [layer for layer in design.layers if layer.units is not None]
+        widths = sorted({layer.weight.width for layer in weighted if layer.weight})
+        rows.append(
+            [
+                design.family,
+                design.group,
+                design.strategy,
+                str(len(design.layers)),
+                ",".join(map(str, widths)),
+                " ".join(str(layer.reuse_factor) for layer in weighted),
+                *(_shown(getattr(design, name)) for name in targets),
+            ]
+        )
+    _print_table(["family", "group", "strategy", "layers", "bits", "valid reuse", *targets], rows)
+
+
+@submit_app.command("check")
+def submit_check(folder: Path, source: Records = None) -> None:
+    """Say whether a submission folder can be scored: all faults at once."""
+    from wa_bench.submissions.folder import check
+
+    submission = check(folder, source)
+    rows = submission.predictions.frame().height
+    print(f"good: {submission.card.name}, {rows:,} predictions for track {submission.card.track}")
+
+
+@submit_app.command("score")
+def submit_score(folder: Path, source: Records = None, as_json: AsJson = False) -> None:
+    """Score a submission folder and write its scores.json."""
+    from wa_bench.submissions.folder import SCORES_FILE, score
+
+    report = score(folder, source)
+    if as_json:
+        print(report.to_json())
+        return
+    print(report)
+    print(f"wrote {folder / SCORES_FILE}")
+
+
+@leaderboard_app.command("build")
+def leaderboard_build(
+    folder: Annotated[Path, typer.Argument(help="Holds <track>/<name>/ submissions.")],
+    site: Annotated[Path, typer.Option(help="Where the site goes.")],
+    source: Records = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rank the submissions and build the static site."""
+    from wa_bench.leaderboard.build import boards, build
+
+    ranked = boards(folder, source)
+    page = build(ranked, site)
+    for _, entries in ranked:
+        _print_ranking(entries, page, as_json)
+
+
+def _print_ranking(entries: list[Entry], page: Path, as_json: bool) -> None:
+    track = entries[0].report.track
+    splits = entries[0].report.splits
+    means = [[entry.report.mean(track.rank_by, split) for split in splits] for entry in entries]
+    if as_json:
+        ranking: list[dict[str, Any]] = [
+            {
+                "rank": entry.rank,
+                "slug": entry.card.slug,
+                "kind": entry.card.kind,
+                "mean": dict(zip(splits, mean, strict=True)),
+            }
+            for entry, mean in zip(entries, means, strict=True)
+        ]
+        print(json.dumps({"track": track.name, "by": track.rank_by, "ranking": ranking, "site": str(page)}))
+        return
+    from wa_bench.evaluate.report import number
+
+    print(f"{track.title}: mean {track.rank_by} over {len(track.targets)} targets. Truth: {track.truth}.")
+    _print_table(
+        ["rank", "surrogate", *splits],
+        [
+            [str(entry.rank or "-"), entry.card.name, *map(number, mean)]
+            for entry, mean in zip(entries, means, strict=True)
+        ],
+    )
+    print(f"Open {page.resolve()}")
+
+
+def _print_table(headings: list[str], rows: list[list[Any]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*headings, box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    Console(width=max(console.width, 110) if not console.is_terminal else None).print(table)
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:,g}" if value < 1e6 else f"{value:,.0f}"

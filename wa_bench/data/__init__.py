@@ -1,0 +1,1 @@
+"""Datasets and predictions: where they come from and how they are checked."""

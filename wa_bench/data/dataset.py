@@ -1,0 +1,98 @@
+"""Datasets: the designs of some splits of a track, loaded lazily."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import Self
+
+import polars as pl
+
+from wa_bench.data.sources import OnBad, Source, find
+from wa_bench.errors import Fault, UnknownNameError
+from wa_bench.records.schema import Design
+from wa_bench.tracks.track import Track, track
+
+
+class Dataset:
+    """Designs of a track. Nothing is read before ``frame``, ``stream`` or ``fingerprint`` asks for it."""
+
+    def __init__(
+        self, track: Track, splits: Sequence[str], source: Source, families: Sequence[str] | None = None
+    ) -> None:
+        self.track = track
+        self.splits = tuple(splits)
+        self._source = source
+        self._families = None if families is None else frozenset(families)
+
+    def __repr__(self) -> str:
+        chosen = "" if self._families is None else f", families {sorted(self._families)}"
+        return f"<Dataset {self.track.name}: {', '.join(self.splits)}{chosen}>"
+
+    def families(self, *names: str) -> Self:
+        """The same dataset, narrowed to some families."""
+        return type(self)(self.track, self.splits, self._source, names)
+
+    def frame(self) -> pl.LazyFrame:
+        """One row a design, with the columns of ``wa_bench.records.schema.Design``.
+
+        Raises:
+            RecordError: records that do not fit the schema, all of them at once.
+        """
+        frame = self._source.frame()
+        if self._families is not None:
+            frame = frame.filter(pl.col("family").is_in(sorted(self._families)))
+        return frame
+
+    def stream(self) -> Iterator[Design]:
+        """The designs one by one as typed records, in bounded memory."""
+        for design in self._source.stream():
+            if self._families is None or design.family in self._families:
+                yield design
+
+    def truth(self) -> pl.DataFrame:
+        """``sample_id``, ``split`` and the track's targets, for the designs that have every one of them."""
+        names = self.track.target_names
+        return (
+            self.frame()
+            .select("sample_id", "split", *(pl.col(name).cast(pl.Float64) for name in names))
+            .drop_nulls(names)
+            .collect()
+        )
+
+    @property
+    def skipped(self) -> list[Fault]:
+        """Faults of the records that ``on_bad="skip"`` passed over in the last read."""
+        return list(self._source.skipped)
+
+    def fingerprint(self) -> str:
+        """Hash of sample ids and targets, independent of their order: two datasets score alike if it is equal."""
+        rows = self.frame().select("sample_id", "split", *self.track.target_names).collect().sort("sample_id")
+        return sha256(rows.write_csv().encode()).hexdigest()
+
+
+def load(
+    track_name: str,
+    split: str | Sequence[str],
+    source: str | os.PathLike[str] | None = None,
+    on_bad: OnBad = "raise",
+) -> Dataset:
+    """Some splits of a track's records, read when asked for.
+
+    Args:
+        track_name: name of a track, such as ``opensynth``.
+        split: one split or several.
+        source: a folder in the Hub's layout or a file, instead of the usual places.
+        on_bad: what to do with records that do not fit the schema: "raise", or "skip" and list them.
+
+    Raises:
+        UnknownNameError: no such track or split.
+        DataError: the files are not there; says how to get them.
+    """
+    chosen = track(track_name)
+    splits = (split,) if isinstance(split, str) else tuple(split)
+    for name in splits:
+        if name not in chosen.splits:
+            raise UnknownNameError(f"split of track {track_name}", name, chosen.splits)
+    return Dataset(chosen, splits, find(chosen.dataset, splits, source, on_bad))

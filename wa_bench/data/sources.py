@@ -1,0 +1,172 @@
+"""Sources: where the designs of a dataset are read from. Each gives them as columns and one by one."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Protocol
+
+import polars as pl
+
+from wa_bench.data.catalogue import Entry, entry
+from wa_bench.errors import DataError, Fault, RecordError
+from wa_bench.records.hls4ml import decode
+from wa_bench.records.json_array import iter_objects
+from wa_bench.records.schema import Design, designs, to_frame
+from wa_bench.records.tabular import read_tabular
+
+OnBad = Literal["raise", "skip"]
+
+_HUB_FILE = re.compile(r"^(?:train|val|test)_(?P<family>\w+)_merged\.json$")
+_MIRROR = "WA_BENCH_MIRROR"
+
+
+class Source(Protocol):
+    """Designs of one or more splits. ``skipped`` holds the faults passed over so far."""
+
+    skipped: list[Fault]
+
+    def frame(self) -> pl.LazyFrame:
+        """All designs as columns."""
+
+    def stream(self) -> Iterator[Design]:
+        """The designs one by one, in bounded memory."""
+
+
+class ParquetSource:
+    """A Parquet file in the record schema."""
+
+    def __init__(self, path: Path, splits: Sequence[str]) -> None:
+        self.path = path
+        self.splits = list(splits)
+        self.skipped: list[Fault] = []
+
+    def frame(self) -> pl.LazyFrame:
+        """A lazy scan; nothing is read yet."""
+        return pl.scan_parquet(self.path).filter(pl.col("split").is_in(self.splits))
+
+    def stream(self) -> Iterator[Design]:
+        """The designs, a thousand rows in memory at a time."""
+        for batch in self.frame().collect_batches(chunk_size=1024, maintain_order=True):
+            yield from designs(batch)
+
+
+class JsonSource:
+    """wa-hls4ml JSON arrays in the Hub's layout: (path, split) pairs.
+
+    With ``on_bad="raise"`` a frame raises all faults of all files at once and a stream the first; with "skip" the
+    records are passed over and their faults kept in ``skipped``.
+    """
+
+    def __init__(self, files: Sequence[tuple[Path, str]], on_bad: OnBad) -> None:
+        self.files = list(files)
+        self.on_bad = on_bad
+        self.skipped: list[Fault] = []
+
+    def frame(self) -> pl.LazyFrame:
+        """All designs, decoded once and kept."""
+        return self._frame.lazy()
+
+    @cached_property
+    def _frame(self) -> pl.DataFrame:
+        faults: list[Fault] = []
+        frame = to_frame(self._read(faults))
+        self.skipped = faults
+        if faults and self.on_bad == "raise":
+            raise RecordError(*faults)
+        return frame
+
+    def stream(self) -> Iterator[Design]:
+        """The designs, decoded one by one and not kept."""
+        self.skipped = []
+        yield from self._read(self.skipped if self.on_bad == "skip" else None)
+
+    def _read(self, faults: list[Fault] | None) -> Iterator[Design]:
+        """All designs; faults are collected in ``faults`` where given, else raised."""
+        for path, split in self.files:
+            match = _HUB_FILE.match(path.name)
+            family = match["family"] if match else None
+            for index, raw in enumerate(iter_objects(path)):
+                try:
+                    yield decode(raw, split=split, family=family, file=path.name, index=index)
+                except RecordError as error:
+                    if faults is None:
+                        raise
+                    faults.extend(error.faults)
+
+
+class TabularSource:
+    """Rows of the older tabular export of wa-hls4ml (see ``records.tabular``)."""
+
+    def __init__(self, path: Path, split: str) -> None:
+        self.path = path
+        self.split = split
+        self.skipped: list[Fault] = []
+
+    def frame(self) -> pl.LazyFrame:
+        """All rows as columns."""
+        return to_frame(self.stream()).lazy()
+
+    def stream(self) -> Iterator[Design]:
+        """The rows one by one."""
+        yield from read_tabular(self.path, self.split)
+
+
+def find(dataset: str, splits: Sequence[str], source: str | os.PathLike[str] | None, on_bad: OnBad) -> Source:
+    """The source of some splits of a dataset.
+
+    In this order: ``source`` (a folder in the Hub's layout, or one file), the file shipped in the package, the
+    folder ``<WA_BENCH_MIRROR>/<dataset>``.
+
+    Raises:
+        DataError: the files are not there; says how to get them.
+    """
+    known = entry(dataset)
+    if source is not None:
+        return _given(known, splits, Path(source), on_bad)
+    if known.embedded_path is not None:
+        return ParquetSource(known.embedded_path, splits)
+    mirror = os.environ.get(_MIRROR)
+    if mirror and (Path(mirror) / dataset).is_dir():
+        return _folder(known, splits, Path(mirror) / dataset, on_bad)
+    place = f"dataset {dataset}, split {', '.join(splits)}"
+    raise DataError(
+        Fault(
+            place,
+            f"a local copy (argument source=, or {_MIRROR}/{dataset})",
+            "neither",
+            f"download it: hf download {known.hub} --repo-type dataset --local-dir {dataset}, "
+            f"then pass source='{dataset}'",
+        )
+    )
+
+
+def _given(known: Entry, splits: Sequence[str], path: Path, on_bad: OnBad) -> Source:
+    if path.is_dir():
+        return _folder(known, splits, path, on_bad)
+    if not path.is_file():
+        raise DataError(Fault(str(path), "a folder or file", "nothing"))
+    if path.suffix == ".parquet":
+        return ParquetSource(path, splits)
+    if len(splits) != 1:
+        raise DataError(Fault(str(path), "one split for one file", ", ".join(splits)))
+    if path.suffix == ".csv":
+        return TabularSource(path, splits[0])
+    return JsonSource([(path, splits[0])], on_bad)
+
+
+def _folder(known: Entry, splits: Sequence[str], folder: Path, on_bad: OnBad) -> Source:
+    files: list[tuple[Path, str]] = []
+    faults: list[Fault] = []
+    for split in splits:
+        pattern = known.splits.get(split)
+        matches = sorted(folder.glob(pattern)) if pattern else []
+        if not matches:
+            faults.append(Fault(f"{folder}, split {split}", f"files {pattern}", "none"))
+        files += [(path, split) for path in matches]
+    if faults:
+        raise DataError(*faults)
+    return JsonSource(files, on_bad)

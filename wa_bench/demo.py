@@ -1,0 +1,66 @@
+"""The demo: from the embedded track to a ranked site, through the same doors that every submission takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from wa_bench.data.catalogue import entry
+from wa_bench.data.dataset import load
+from wa_bench.leaderboard.build import boards, build
+from wa_bench.leaderboard.ranking import Entry
+from wa_bench.submissions.card import Card
+from wa_bench.submissions.folder import create, score
+from wa_bench.surrogates.estimator import Estimator, surrogate
+from wa_bench.tracks.track import track
+
+TRACK = "opensynth"
+_METHODS = {
+    "oracle": "Answers with the truth of each design. A control: it shows that the judge gives full marks.",
+    "trees": "Histogram gradient boosting (scikit-learn) on physics features of the layers; learns the logarithm "
+    "of the ratio to the analytic estimate, one ensemble a target.",
+    "analytic": "Closed-form counts and cycles from hls4ml's semantics: reuse factors, multipliers, memory words. "
+    "No training.",
+    "constant": "Answers with the mean of each target over the training set. A control: the floor of the scale.",
+}
+_CONTROLS = {"oracle", "constant"}
+
+
+def run(out: str | os.PathLike[str], say: Callable[[str], None] = lambda _: None) -> tuple[list[Entry], Path]:
+    """Train the reference surrogates, score them and build the site under ``out``.
+
+    Args:
+        out: receives ``submissions/<track>/<name>/`` and ``site/``.
+        say: told of each step.
+
+    Returns:
+        The ranked entries and the path of ``site/index.html``.
+    """
+    out = Path(out)
+    judge = track(TRACK)
+    train, val = load(TRACK, "train"), load(TRACK, "val")
+    exam = load(TRACK, judge.exam_splits)
+    for name in _METHODS:
+        say(f"{name}: fit, predict, score")
+        model = surrogate(name).fit(train, val)
+        folder = out / "submissions" / TRACK / name
+        create(folder, _card(model), model.predict(exam))
+        score(folder)
+    say("building the site")
+    ranked = boards(out / "submissions")
+    return ranked[0][1], build(ranked, out / "site")
+
+
+def _card(model: Estimator) -> Card:
+    return Card(
+        name=model.title,
+        slug=model.name,
+        track=TRACK,
+        kind="control" if model.name in _CONTROLS else "surrogate",
+        authors=["The wa-bench authors"],
+        licence="Apache-2.0",
+        method=_METHODS[model.name],
+        training_data=f"{entry(TRACK).title}, train split" if model.needs_training else "none",
+        labels=track(TRACK).truth if model.needs_training else "none",
+    )

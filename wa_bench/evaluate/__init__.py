@@ -1,0 +1,1 @@
+"""The judge: metrics, evaluator, report, figures."""

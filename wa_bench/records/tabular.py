@@ -1,0 +1,100 @@
+"""Rows of the older tabular export of wa-hls4ml: fully connected designs as one CSV line each.
+
+A row tells widths (``model_string`` such as ``80-24-120``), weight bits, requested reuse factor, strategy,
+cycles and post-synthesis resources; the layers follow from hls4ml's rules. Convolution rows do not tell their
+kernels, so their networks cannot be rebuilt.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from hashlib import md5
+from itertools import pairwise
+from pathlib import Path
+
+from wa_bench.errors import Fault, RecordError
+from wa_bench.records.reuse import closest_valid_reuse_factor
+from wa_bench.records.schema import Design, Layer, Precision, Provenance
+
+
+def read_tabular(path: Path, split: str) -> Iterator[Design]:
+    """The designs of a 2layer or 3layer export.
+
+    Raises:
+        RecordError: all faulty rows, with the row's index, expected and found.
+    """
+    faults: list[Fault] = []
+    with path.open(newline="", encoding="utf-8") as file:
+        for index, row in enumerate(csv.DictReader(file)):
+            try:
+                yield _design(row, split, Provenance(path.name, index))
+            except (KeyError, ValueError, TypeError) as error:
+                expected = "a fully connected design with numbers in every column"
+                faults.append(Fault(f"{path.name}, row {index}", expected, f"{type(error).__name__}: {error}"))
+    if faults:
+        raise RecordError(*faults)
+
+
+def _design(row: dict[str, str], split: str, provenance: Provenance) -> Design:
+    name, bits = row["model_name"], int(row["prec"])
+    if not name.startswith("dense_"):
+        raise ValueError(f"{name} is not fully connected; its layers cannot be rebuilt from the row")
+    widths = [int(width) for width in row["model_string"].split("-")]
+    requested = int(row["rf"])
+    weight = Precision(bits, 1, signed=True)
+    default = Precision(16, 6, signed=True)
+    layers = [
+        Layer(
+            kind="dense",
+            name=None,
+            inputs=[i - 1] if i else [],
+            in_shape=[n_in],
+            out_shape=[n_out],
+            units=n_out,
+            kernel=None,
+            strides=None,
+            padding=None,
+            pool=None,
+            use_bias=True,
+            activation=None,
+            params=(n_in + 1) * n_out,
+            reuse_factor=closest_valid_reuse_factor(n_in, n_out, requested),
+            weight=weight,
+            bias=weight,
+            result=default,
+            accumulator=default,
+        )
+        for i, (n_in, n_out) in enumerate(pairwise(widths))
+    ]
+    identity = f"{name},{requested},{row['strategy']}"
+    return Design(
+        sample_id=md5(identity.encode(), usedforsecurity=False).hexdigest(),
+        split=split,
+        family=f"{len(layers)}layer",
+        group="dense",
+        model_name=name,
+        source="wa-hls4ml",
+        part=None,
+        clock_ns=float(row["target_clock"]),
+        tool="vivado",
+        tool_version=None,
+        hls4ml_version=None,
+        strategy=row["strategy"].lower(),
+        io_type="io_parallel",
+        io_type_inferred=True,
+        reuse_factor=requested,
+        precision=default,
+        layers=layers,
+        bram=float(row["bram"]),
+        dsp=int(row["dsp"]),
+        ff=int(row["ff"]),
+        lut=int(row["lut"]),
+        uram=int(row["uram"]),
+        cycles_min=int(row["cycles_min"]),
+        cycles_max=int(row["cycles_max"]),
+        interval_min=None,
+        interval_max=None,
+        hls_estimate=None,
+        provenance=provenance,
+    )

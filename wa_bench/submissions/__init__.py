@@ -1,0 +1,1 @@
+"""Submissions: card and predictions in, scores out."""

@@ -1,0 +1,1 @@
+"""Surrogates behind one estimator interface."""

@@ -1,0 +1,94 @@
+"""Histogram gradient boosting on design features (scikit-learn)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from wa_bench.data.dataset import Dataset
+from wa_bench.errors import DataError, Fault
+from wa_bench.files import replacing
+from wa_bench.surrogates import analytic, features
+from wa_bench.surrogates.estimator import Estimator
+
+_STATE = "trees.skops"
+
+
+@dataclass
+class Trees(Estimator):
+    """One boosted ensemble a target, which learns the logarithm of the ratio to the analytic estimate.
+
+    Settings:
+        iterations: boosting rounds.
+        learning_rate: shrinkage of each round.
+        leaves: most leaves a tree.
+        seed: random state.
+        threads: OpenMP threads; more than the free cores make it many times slower.
+    """
+
+    iterations: int = 300
+    learning_rate: float = 0.05
+    leaves: int = 15
+    min_samples_leaf: int = 5
+    seed: int = 0
+    threads: int = 1
+
+    name = "trees"
+    title = "Gradient-boosted trees"
+
+    def __post_init__(self) -> None:
+        self._models: dict[str, Any] = {}
+
+    def _fit(self, train: Dataset, val: Dataset | None) -> None:
+        from sklearn.ensemble import HistGradientBoostingRegressor
+        from threadpoolctl import threadpool_limits
+
+        targets = train.track.target_names
+        frame = train.frame().drop_nulls(targets).collect()
+        x, baseline = self._features(frame)
+        with threadpool_limits(self.threads):
+            for name in targets:
+                y = np.log1p(frame.get_column(name).to_numpy()) - baseline[name]
+                model = HistGradientBoostingRegressor(
+                    max_iter=self.iterations,
+                    learning_rate=self.learning_rate,
+                    max_leaf_nodes=self.leaves,
+                    min_samples_leaf=self.min_samples_leaf,
+                    random_state=self.seed,
+                )
+                self._models[name] = model.fit(x, y)
+
+    def _predict(self, frame: pl.DataFrame, targets: tuple[str, ...]) -> list[pl.Series]:
+        from threadpoolctl import threadpool_limits
+
+        x, baseline = self._features(frame)
+        with threadpool_limits(self.threads):
+            logs = {name: self._models[name].predict(x) + baseline[name] for name in targets}
+        return [pl.Series(name, np.expm1(log).clip(min=0)) for name, log in logs.items()]
+
+    @staticmethod
+    def _features(frame: pl.DataFrame) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+        """Feature matrix, and log1p of the analytic estimate by target."""
+        estimates = analytic.estimate(frame).select(pl.all().log1p())
+        matrix = pl.concat([features.designs(frame), estimates], how="horizontal")
+        return matrix.to_numpy(), {name: estimates.get_column(name).to_numpy() for name in estimates.columns}
+
+    def _write_state(self, folder: Path) -> None:
+        import skops.io
+
+        with replacing(folder / _STATE) as partial:
+            skops.io.dump(self._models, partial)
+
+    def _read_state(self, folder: Path) -> None:
+        import skops.io
+
+        file = folder / _STATE
+        untrusted = skops.io.get_untrusted_types(file=file)
+        if untrusted := [name for name in untrusted if not name.startswith("sklearn.")]:
+            raise DataError(Fault(str(file), "only scikit-learn's own types", ", ".join(untrusted)))
+        self._models = skops.io.load(file, trusted=skops.io.get_untrusted_types(file=file))

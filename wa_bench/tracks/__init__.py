@@ -1,0 +1,1 @@
+"""Tracks: questions about accelerator cost, each with a judge."""

@@ -1,0 +1,22 @@
+"""What the FPGA tracks share: the six targets and the metrics of the wa-hls4ml benchmark (arXiv:2511.05615)."""
+
+from __future__ import annotations
+
+from wa_bench.tracks.track import ALL, Exam, Group, Target
+
+TARGETS = (
+    Target("bram", "BRAM", "36 kbit blocks", "block RAM after synthesis; an 18 kbit block counts one half"),
+    Target("dsp", "DSP", "blocks", "DSP blocks after synthesis"),
+    Target("ff", "FF", "flip-flops", "flip-flops after synthesis"),
+    Target("lut", "LUT", "LUTs", "look-up tables after synthesis"),
+    Target("cycles_max", "Cycles", "clock cycles", "latency of one inference, largest"),
+    Target("interval_max", "II", "clock cycles", "initiation interval: cycles between two inputs, largest"),
+)
+
+METRICS = ("R2", "SMAPE(eps=1)", "RMSE", "RPE(q=0.25)", "RPE(q=0.5)", "RPE(q=0.75)")
+RANK_BY = "R2"
+
+
+def exemplar_exam(*models: str) -> Exam:
+    """The exemplar split, as a whole and model by model."""
+    return Exam("exemplar", (ALL, *(Group(model, "group", model) for model in models)))

@@ -1,0 +1,22 @@
+"""The track ``hls4ml``: cost of hls4ml designs under Vivado and Vitis, the wa-hls4ml benchmark."""
+
+from __future__ import annotations
+
+from wa_bench.tracks.fpga import METRICS, RANK_BY, TARGETS, exemplar_exam
+from wa_bench.tracks.track import ALL, Exam, Group, Track
+
+TRACK = Track(
+    name="hls4ml",
+    title="hls4ml on FPGA (Vivado)",
+    question="Given a network and its hls4ml settings: which resources, latency and initiation interval?",
+    dataset="wa-hls4ml",
+    truth="post-synthesis resources (Vivado), cycles from HLS C-synthesis",
+    targets=TARGETS,
+    splits=("train", "val", "test", "exemplar"),
+    exams=(
+        Exam("test", (ALL, *(Group(name, "group", name) for name in ("dense", "conv1d", "conv2d")))),
+        exemplar_exam("Anomaly", "AutoMLP", "BiPC", "Cookie", "Jet", "Particle", "Quarks"),
+    ),
+    metrics=METRICS,
+    rank_by=RANK_BY,
+)

@@ -1,0 +1,22 @@
+"""The track ``opensynth``: the same question on designs that this project synthesized with open tools."""
+
+from __future__ import annotations
+
+from wa_bench.tracks.fpga import METRICS, RANK_BY, TARGETS, exemplar_exam
+from wa_bench.tracks.track import ALL, Exam, Group, Track
+
+TRACK = Track(
+    name="opensynth",
+    title="Open synthesis (Yosys)",
+    question="Given a network and hls4ml-like settings: which resources, latency and initiation interval?",
+    dataset="opensynth",
+    truth="post-synthesis estimate of Yosys for UltraScale+, cycles simulated; no place and route",
+    targets=TARGETS,
+    splits=("train", "val", "test", "exemplar"),
+    exams=(
+        Exam("test", (ALL, *(Group(name, "family", name) for name in ("latency", "resource")))),
+        exemplar_exam("AutoMLP", "Jet", "Particle", "Quarks"),
+    ),
+    metrics=METRICS,
+    rank_by=RANK_BY,
+)

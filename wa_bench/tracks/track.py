@@ -1,0 +1,96 @@
+"""A track: a question about accelerator cost with a judge, as one declarative value.
+
+Loading, surrogates, evaluation, submission and site work on any track and know none by name. A new track is one
+file with a ``Track`` and one line under the entry points ``wa_bench.tracks``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+
+from wa_bench.errors import UnknownNameError
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure to predict: a column of the records. Less is cheaper for all of them."""
+
+    name: str
+    label: str
+    unit: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Designs of one split that are scored together: those whose ``column`` equals ``value``; all where None."""
+
+    name: str
+    column: str | None = None
+    value: str | None = None
+
+
+ALL = Group("all")
+
+
+@dataclass(frozen=True)
+class Exam:
+    """A split that is scored, with the groups reported on it."""
+
+    split: str
+    groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True)
+class Track:
+    """Everything the other parts need to know of a track.
+
+    ``metrics`` are metric names as ``wa_bench.evaluate.metrics`` parses them. ``rank_by`` is the metric whose mean
+    over the targets, on the first exam's group ``all``, orders the board.
+    """
+
+    name: str
+    title: str
+    question: str
+    dataset: str
+    truth: str
+    targets: tuple[Target, ...]
+    splits: tuple[str, ...]
+    exams: tuple[Exam, ...]
+    metrics: tuple[str, ...]
+    rank_by: str
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """Columns of the targets, in order."""
+        return tuple(target.name for target in self.targets)
+
+    @property
+    def exam_splits(self) -> tuple[str, ...]:
+        """The splits that are scored, in order."""
+        return tuple(exam.split for exam in self.exams)
+
+
+@cache
+def _registry() -> dict[str, Track]:
+    found = {entry.name: entry for entry in entry_points(group="wa_bench.tracks")}
+    return {name: found[name].load() for name in sorted(found)}
+
+
+def tracks() -> dict[str, Track]:
+    """All installed tracks by name."""
+    return dict(_registry())
+
+
+def track(name: str) -> Track:
+    """The track called ``name``.
+
+    Raises:
+        UnknownNameError: there is none; lists those that are.
+    """
+    try:
+        return _registry()[name]
+    except KeyError:
+        raise UnknownNameError("track", name, list(_registry())) from None
