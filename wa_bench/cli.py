@@ -136,7 +136,7 @@ def data_show(
                 design.strategy,
                 str(len(design.layers)),
                 ",".join(map(str, widths)),
-                " ".join(str(layer.reuse_factor) for layer in weighted),
+                _runs([layer.reuse_factor for layer in weighted]),
                 *(_shown(getattr(design, name)) for name in targets),
             ]
         )
@@ -198,7 +198,7 @@ def _print_ranking(entries: list[Entry], page: Path, as_json: bool) -> None:
         ]
         print(json.dumps({"track": track.name, "by": track.rank_by, "ranking": ranking, "site": str(page)}))
         return
-    from wa_bench.evaluate.report import number
+    from wa_bench.evaluation.report import number
 
     print(f"{track.title}: mean {track.rank_by} over {len(track.targets)} targets. Truth: {track.truth}.")
     _print_table(
@@ -216,11 +216,21 @@ def _print_table(headings: list[str], rows: list[list[Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*headings, box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in headings:
+        table.add_column(heading, no_wrap=True)
     for row in rows:
         table.add_row(*row)
     console = Console()
-    Console(width=max(console.width, 110) if not console.is_terminal else None).print(table)
+    Console(width=None if console.is_terminal else 160).print(table)
+
+
+def _runs(values: list[int]) -> str:
+    """``64 64 64 48`` as ``64x3 48``."""
+    from itertools import groupby
+
+    runs = [(value, len(list(run))) for value, run in groupby(values)]
+    return " ".join(f"{value}x{count}" if count > 1 else str(value) for value, count in runs)
 
 
 def _shown(value: float | None) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from wa_bench.data.catalogue import Entry, entry
 from wa_bench.errors import DataError, Fault, RecordError
@@ -50,8 +52,10 @@ class ParquetSource:
 
     def stream(self) -> Iterator[Design]:
         """The designs, a thousand rows in memory at a time."""
-        for batch in self.frame().collect_batches(chunk_size=1024, maintain_order=True):
-            yield from designs(batch)
+        with pq.ParquetFile(self.path) as file:
+            for batch in file.iter_batches(batch_size=1024):
+                rows = pl.DataFrame(pa.Table.from_batches([batch]))
+                yield from designs(rows.filter(pl.col("split").is_in(self.splits)))
 
 
 class JsonSource:

@@ -11,7 +11,7 @@ from wa_bench.files import write_text
 from wa_bench.leaderboard import pages
 from wa_bench.leaderboard.ranking import Entry, rank
 from wa_bench.submissions.folder import check, read_scores
-from wa_bench.tracks.track import Track, tracks
+from wa_bench.tracks.track import Track, available
 
 _MARKER = ".wa-bench-site"
 
@@ -24,7 +24,7 @@ def boards(folder: str | os.PathLike[str], source: str | None = None) -> list[tu
         DataError: scores that are missing or stale.
     """
     found = []
-    for name, track in tracks().items():
+    for name, track in available().items():
         folders = sorted(path.parent for path in (Path(folder) / name).glob("*/card.yaml"))
         submissions = [check(path, source) for path in folders]
         for submission in submissions:

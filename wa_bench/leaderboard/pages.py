@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from wa_bench.evaluate import figures
-from wa_bench.evaluate.metrics import parse_metric
-from wa_bench.evaluate.report import Report, number
+from wa_bench.evaluation import figures
+from wa_bench.evaluation.metrics import parse_metric
+from wa_bench.evaluation.report import Report, number
 from wa_bench.leaderboard.ranking import Entry
 from wa_bench.tracks.track import Track
 

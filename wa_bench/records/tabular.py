@@ -67,7 +67,7 @@ def _design(row: dict[str, str], split: str, provenance: Provenance) -> Design:
         )
         for i, (n_in, n_out) in enumerate(pairwise(widths))
     ]
-    identity = f"{name},{requested},{row['strategy']}"
+    identity = f"{provenance.index},{name},{requested},{row['strategy']}"
     return Design(
         sample_id=md5(identity.encode(), usedforsecurity=False).hexdigest(),
         split=split,

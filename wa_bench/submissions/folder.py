@@ -17,8 +17,8 @@ from typing import Any
 from wa_bench.data.dataset import Dataset, load
 from wa_bench.data.predictions import Predictions
 from wa_bench.errors import DataError, Fault, PredictionsError, SubmissionError, UnknownNameError
-from wa_bench.evaluate.evaluator import evaluate
-from wa_bench.evaluate.report import Report
+from wa_bench.evaluation.evaluator import evaluate
+from wa_bench.evaluation.report import Report
 from wa_bench.files import sha256_of, write_text
 from wa_bench.submissions.card import CARD_FILE, Card, read_card, write_card
 from wa_bench.tracks.track import track

@@ -112,7 +112,7 @@ class Estimator(ABC):
 
 
 @cache
-def surrogates() -> dict[str, type[Estimator]]:
+def available() -> dict[str, type[Estimator]]:
     """All installed surrogates by name. Their heavy packages are imported when they are used."""
     return {entry.name: entry.load() for entry in entry_points(group="wa_bench.surrogates")}
 
@@ -123,7 +123,7 @@ def surrogate(name: str, **settings: Any) -> Estimator:
     Raises:
         UnknownNameError: no such surrogate, or no such setting.
     """
-    known = surrogates()
+    known = available()
     if name not in known:
         raise UnknownNameError("surrogate", name, list(known))
     accepted = [field.name for field in fields(known[name])]  # type: ignore[arg-type]

@@ -47,7 +47,7 @@ class Exam:
 class Track:
     """Everything the other parts need to know of a track.
 
-    ``metrics`` are metric names as ``wa_bench.evaluate.metrics`` parses them. ``rank_by`` is the metric whose mean
+    ``metrics`` are metric names as ``wa_bench.evaluation.metrics`` parses them. ``rank_by`` is the metric whose mean
     over the targets, on the first exam's group ``all``, orders the board.
     """
 
@@ -79,7 +79,7 @@ def _registry() -> dict[str, Track]:
     return {name: found[name].load() for name in sorted(found)}
 
 
-def tracks() -> dict[str, Track]:
+def available() -> dict[str, Track]:
     """All installed tracks by name."""
     return dict(_registry())
 

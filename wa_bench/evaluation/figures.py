@@ -13,15 +13,15 @@ import numpy as np
 import polars as pl
 
 from wa_bench.errors import ToolError
-from wa_bench.evaluate.metrics import Floats, relative_percent_error
-from wa_bench.evaluate.report import Report, prediction_column
+from wa_bench.evaluation.metrics import Floats, relative_percent_error
+from wa_bench.evaluation.report import Report, prediction_column
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Colour-blind-safe palette (Okabe and Ito), one colour a split."""
+COLOURS = ("#2F8FCE", "#E07020", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""One colour a split: after the colour-blind-safe palette of Okabe and Ito, to be seen on light and dark paper."""
 
 _INK = "#010203"
 _MARKERS = ("o", "^", "s", "D")
@@ -41,16 +41,17 @@ def parity(report: Report) -> str:
                     truth,
                     prediction,
                     s=10,
-                    alpha=0.65,
+                    alpha=0.75,
                     color=colour,
                     marker=marker,
                     linewidths=0,
                     label=split,
                     rasterized=len(truth) > _MOST_VECTOR_POINTS,
                 )
-            values = np.concatenate([values for pair in pairs for values in pair] or [np.ones(1)])
-            low = -0.3 if values.min() < 2 else values.min() / 1.5
-            high = max(values.max() * 1.5, 2.0)
+            values = np.concatenate([values for pair in pairs for values in pair])
+            smallest, largest = (values.min(), values.max()) if values.size else (0.0, 1.0)
+            low = smallest / 1.5 if smallest >= 2 else min(-0.3, smallest * 1.5)
+            high = max(largest * 1.5, 2.0)
             panel.plot([low, high], [low, high], color=_INK, linewidth=0.8, alpha=0.6)
             panel.set(xscale="symlog", yscale="symlog", xlim=(low, high), ylim=(low, high))
             panel.set(title=target.label, xlabel=f"truth [{target.unit}]", ylabel="prediction")

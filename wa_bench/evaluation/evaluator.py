@@ -6,8 +6,8 @@ import polars as pl
 
 from wa_bench.data.dataset import Dataset
 from wa_bench.data.predictions import Predictions
-from wa_bench.evaluate.metrics import UndefinedMetricError, parse_metric
-from wa_bench.evaluate.report import Report, prediction_column
+from wa_bench.evaluation.metrics import UndefinedMetricError, parse_metric
+from wa_bench.evaluation.report import Report, prediction_column
 from wa_bench.tracks.track import Exam, Group
 
 

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from wa_bench import demo
+from wa_bench.errors import DataError
+from wa_bench.leaderboard.build import boards, build
+from wa_bench.leaderboard.ranking import Entry
+from wa_bench.submissions.card import read_card, write_card
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Entry], Path]:
+    """The demo's folder, ranking and page."""
+    out = tmp_path_factory.mktemp("demo")
+    entries, page = demo.run(out)
+    return out, entries, page
+
+
+class Page(HTMLParser):
+    """Rows of text of the tables, links, and what a browser would load or run."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.links: list[str] = []
+        self.loaded: list[str] = []
+        self.tags: set[str] = set()
+        self.handlers: list[str] = []
+        self._cell: list[str] | None = None
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.add(tag)
+        self.handlers += [name for name in given if name.startswith("on")]
+        self.loaded += [given[name] or "" for name in ("src", "data", "srcset") if name in given]
+        self.loaded += [given["href"] or ""] if tag == "link" else []
+        if tag == "a" and given.get("href"):
+            self.links.append(given["href"] or "")
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self._cell = []
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th") and self._cell is not None:
+            self.rows[-1].append(" ".join("".join(self._cell).split()))
+            self._cell = None
+
+    def handle_data(self, data: str) -> None:
+        if self._cell is not None:
+            self._cell.append(data)
+
+
+def test_the_page_shows_the_ranking_that_the_demo_returns(made: tuple[Path, list[Entry], Path]) -> None:
+    _, entries, page = made
+    shown = [row for row in Page(page.read_text()).rows if row[0] in ("–", "1", "2")]
+    assert [row[:3] for row in shown] == [
+        [
+            str(entry.rank or "–"),
+            entry.card.name + (" control" if entry.card.kind == "control" else ""),
+            f"{entry.report.mean('R2'):.3f}",
+        ]
+        for entry in entries
+    ]
+    assert [entry.card.slug for entry in entries] == ["oracle", "trees", "analytic", "constant"]
+    assert [entry.rank for entry in entries] == [None, 1, 2, None]
+
+
+def test_pages_load_and_run_nothing_and_every_local_link_leads_somewhere(made: tuple[Path, list[Entry], Path]) -> None:
+    pages = list(made[2].parent.rglob("*.html"))
+    assert len(pages) == 5
+    for path in pages:
+        html = path.read_text()
+        page = Page(html)
+        assert page.tags.isdisjoint({"script", "iframe", "object", "embed", "form"})
+        assert [url for url in page.loaded if not url.startswith("data:")] == []
+        assert page.handlers == []
+        assert "default-src 'none'" in html
+        assert re.search(r"(?:@import|url\()\s*['\"]?https?:", html) is None
+        for link in page.links:
+            target, _, _ = link.partition("#")
+            assert not target or (path.parent / target).is_file()
+
+
+def test_each_submission_has_its_plots_and_every_target(made: tuple[Path, list[Entry], Path]) -> None:
+    _, entries, page = made
+    for entry in entries:
+        html = (page.parent / "opensynth" / f"{entry.card.slug}.html").read_text()
+        assert html.count("<svg") == 2
+        for target in entry.report.track.targets:
+            assert html.count(target.label) >= 4
+
+
+def test_the_same_submissions_give_the_same_bytes(made: tuple[Path, list[Entry], Path], tmp_path: Path) -> None:
+    again, page = demo.run(tmp_path / "again")
+    assert [entry.card for entry in again] == [entry.card for entry in made[1]]
+    for path in sorted((tmp_path / "again").rglob("*")):
+        if path.is_file():
+            assert path.read_bytes() == (made[0] / path.relative_to(tmp_path / "again")).read_bytes(), path
+    assert page == tmp_path / "again" / "site" / "index.html"
+
+
+def test_markup_in_a_card_stays_text(made: tuple[Path, list[Entry], Path], tmp_path: Path) -> None:
+    folder = tmp_path / "opensynth" / "analytic"
+    shutil.copytree(made[0] / "submissions" / "opensynth" / "analytic", folder)
+    bomb = "<script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}\"'"
+    card = msgspec.structs.replace(
+        read_card(folder / "card.yaml"), name=bomb, method=bomb, licence=bomb, authors=[bomb], training_data=bomb
+    )
+    write_card(folder / "card.yaml", card)
+    page = build(boards(tmp_path), tmp_path / "site")
+    for path in (page, tmp_path / "site" / "opensynth" / "analytic.html"):
+        html = path.read_text()
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+        assert "{{ 7*7 }}" in html
+        parsed = Page(html)
+        assert "script" not in parsed.tags
+        assert parsed.handlers == []
+
+
+def test_stale_scores_stop_the_build_and_leave_the_old_site(
+    made: tuple[Path, list[Entry], Path], tmp_path: Path
+) -> None:
+    shutil.copytree(made[0] / "submissions", tmp_path / "submissions")
+    page = build(boards(tmp_path / "submissions"), tmp_path / "site")
+    before = page.read_bytes()
+    scores = tmp_path / "submissions" / "opensynth" / "trees" / "scores.json"
+    scores.write_text(scores.read_text().replace('"predictions_sha256": "', '"predictions_sha256": "0'))
+    with pytest.raises(DataError, match=r"predictions_sha256.*run: wa-bench submit score"):
+        boards(tmp_path / "submissions")
+    assert page.read_bytes() == before
+
+
+def test_a_folder_with_other_files_is_never_replaced(made: tuple[Path, list[Entry], Path], tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(DataError, match="expected an empty folder or an earlier site, found other files"):
+        build([], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_browser_shows_the_ranking(made: tuple[Path, list[Entry], Path]) -> None:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on the PATH; the page was checked as text only")
+    _, entries, page = made
+    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", page.as_uri()]
+    dom = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    names = [entry.card.name for entry in entries]
+    assert sorted(names, key=dom.index) == names

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import wa_bench as wb
+from wa_bench.errors import RecordError
+from wa_bench.records.hls4ml import decode, parse_precision
+from wa_bench.records.schema import Design, Precision
+
+
+def decoded(raw: dict[str, Any], family: str | None = None) -> Design:
+    return decode(raw, split="test", family=family, file="records.json", index=3)
+
+
+def test_numbers_in_strings_become_numbers(raw: dict[str, Any]) -> None:
+    design = decoded(raw)
+    assert (design.bram, design.dsp, design.ff, design.lut, design.uram) == (1.5, 0, 1200, 900, 0)
+    assert (design.cycles_min, design.cycles_max, design.interval_min, design.interval_max) == (67, 69, 32, 32)
+    assert design.clock_ns == 5.0
+
+
+def test_layers_carry_the_precision_of_their_own_entry(raw: dict[str, Any]) -> None:
+    first, second = decoded(raw).layers
+    assert (first.name, second.name) == ("net_dense_1", "net_dense_2")
+    assert first.weight == second.weight == Precision(6, 1, signed=True)
+    assert first.result == Precision(16, 6, signed=True)
+    assert second.result is None
+    assert (first.kind, first.in_shape, first.units, first.reuse_factor) == ("dense", [16], 8, 32)
+
+
+def test_family_is_found_from_the_content(raw: dict[str, Any]) -> None:
+    assert decoded(raw).family == "2layer"
+    raw["hls4ml_version"] = "1.1.0"
+    assert decoded(raw).family == "resource"
+    raw["meta_data"]["model_name"] = "Jet_8b_128rf_L"
+    assert (decoded(raw).family, decoded(raw).group) == ("exemplar", "Jet")
+
+
+@pytest.mark.parametrize("missing", [{}, None])
+def test_a_missing_report_is_null_and_never_zero(raw: dict[str, Any], missing: dict[str, str] | None) -> None:
+    raw |= dict.fromkeys(("resource_report", "hls_resource_report", "latency_report"), missing)
+    design = decoded(raw)
+    assert {design.bram, design.dsp, design.ff, design.lut, design.uram} == {None}
+    assert {design.cycles_min, design.cycles_max, design.interval_min, design.interval_max} == {None}
+    assert design.hls_estimate is None
+    assert design.clock_ns is None
+
+
+def test_estimates_stay_apart_from_truth(raw: dict[str, Any]) -> None:
+    raw["resource_report"] = {}
+    design = decoded(raw)
+    assert design.lut is None
+    assert design.hls_estimate is not None
+    assert design.hls_estimate.lut == 1500
+
+
+def test_input_shapes_may_be_nested_once_more(raw: dict[str, Any]) -> None:
+    layer = {"class_name": "InputLayer", "input_shape": [[None, 16]], "output_shape": [[None, 16]], "reuse_factor": 1}
+    raw["model_config"].insert(0, {**layer, "inbound_layers": []})
+    raw["hls_config"]["LayerName"] = {
+        name.removesuffix("_dense_1_input"): entry for name, entry in raw["hls_config"]["LayerName"].items()
+    }
+    raw["model_config"][1]["inbound_layers"] = ["net"]
+    first, second, third = decoded(raw).layers
+    assert (first.kind, first.out_shape, first.inputs) == ("input", [16], [])
+    assert (second.inputs, third.inputs) == ([0], [1])
+
+
+def test_skip_connections_are_derived_where_the_record_does_not_tell_them(raw: dict[str, Any]) -> None:
+    def layer(class_name: str, *shapes: int, **more: Any) -> dict[str, Any]:
+        shape: list[Any] = [[None, n] for n in shapes]
+        joined = {"input_shape": shape if len(shapes) > 1 else shape[0], "output_shape": [None, shapes[0]]}
+        return {"class_name": class_name, "reuse_factor": 1, **joined, **more}
+
+    dense = {"neurons": 8, "use_bias": False, "parameters": 64}
+    raw["model_config"] = [
+        {**layer("InputLayer", 8), "input_shape": [[None, 8]], "output_shape": [[None, 8]]},
+        layer("Dense", 8, **dense),
+        layer("Activation", 8, activation="relu"),
+        layer("Dense", 8, **dense),
+        layer("Add", 8, 8),
+        layer("Activation", 8, activation="relu"),
+    ]
+    names = ["input_1", "dense", "activation", "dense_1", "add", "activation_1"]
+    raw["hls_config"]["LayerName"] = {name: {"Precision": {"result": "fixed<8,3>"}} for name in names}
+    layers = decoded(raw).layers
+    assert [layer.inputs for layer in layers] == [[], [0], [1], [2], [3, 2], [4]]
+    assert layers[2].activation == "relu"
+
+
+def test_layers_without_entries_take_the_model_precision(raw: dict[str, Any]) -> None:
+    del raw["hls_config"]["LayerName"]
+    raw["meta_data"] = {"model_id": "0" * 32, "model_name": "model"}
+    raw["hls_config"] |= {"clock_period": 10.0, "io_type": "io_parallel"}
+    raw["hls_config"]["Model"]["Precision"] = {"default": "ap_fixed<8, 3>"}
+    for layer, name in zip(raw["model_config"], ("dense", "dense_1"), strict=True):
+        layer["name"] = name
+    raw["model_config"][1]["inbound_layers"] = ["dense"]
+    design = decoded(raw)
+    assert design.family == "2_20"
+    assert not design.io_type_inferred
+    assert design.layers[1].weight == Precision(8, 3, signed=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "precision"),
+    [
+        ("fixed<16,6>", Precision(16, 6, signed=True)),
+        ("ap_fixed<2, 1>", Precision(2, 1, signed=True)),
+        ("ufixed<8,0,RND_CONV,SAT,0>", Precision(8, 0, signed=False, rounding="RND_CONV", saturation="SAT")),
+        ("ap_ufixed<8,-1,AP_RND,AP_SAT>", Precision(8, -1, signed=False, rounding="RND", saturation="SAT")),
+        ("ap_int<4>", Precision(4, 4, signed=True)),
+        ("auto", None),
+    ],
+)
+def test_precisions_parse(text: str, precision: Precision | None) -> None:
+    assert parse_precision(text, "field") == precision
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("resource_report", "lut"), "many", r"resource_report\.lut: expected float \| null, found str 'many'"),
+        (("resource_report", "dsp"), "1.5", r"resource_report\.dsp: expected a whole number >= 0, found 1\.5"),
+        (("resource_report", "bram"), "nan", r"resource_report\.bram: expected a number >= 0, found nan"),
+        (("latency_report", "cycles_max"), "-3", r"latency_report\.cycles_max: expected a whole number"),
+        (("model_config", 1, "parameters"), "lots", r"model_config\[1\]\.parameters: expected int, found str 'lots'"),
+        (("model_config", 0, "input_shape"), [None, 0], r"model_config\[0\]\.input_shape: expected a shape"),
+        (("model_config", 1, "inbound_layers"), ["nobody"], r"model_config\[1\]\.inbound_layers.*'nobody'"),
+        (("hls_config", "Model", "ReuseFactor"), None, r"hls_config\.Model\.ReuseFactor: expected int, found NoneType"),
+        (("hls_config", "Model", "Precision"), "float", r"Precision: expected a type such as fixed<16,6>"),
+        (("meta_data", "uuid"), None, r"meta_data: expected uuid or model_id, found neither"),
+    ],
+)
+def test_a_misfit_names_file_record_field_expected_and_found(
+    raw: dict[str, Any], path: tuple[Any, ...], value: object, message: str
+) -> None:
+    place: Any = raw
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    with pytest.raises(RecordError, match=r"^records\.json, record 3, field .*" + message):
+        decoded(raw)
+
+
+def test_all_bad_records_of_a_dataset_are_reported_at_once_or_skipped_and_listed(
+    raw: dict[str, Any], tmp_path: Path
+) -> None:
+    bad = {**raw, "resource_report": {"lut": "text"}}
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "test_2layer_merged.json").write_text(json.dumps([bad, raw, bad]))
+    with pytest.raises(RecordError) as caught:
+        wb.load("hls4ml", "test", source=tmp_path).frame()
+    assert [fault.place.split(",")[1] for fault in caught.value.faults] == [" record 0", " record 2"]
+    tolerant = wb.load("hls4ml", "test", source=tmp_path, on_bad="skip")
+    assert tolerant.frame().collect().height == len(list(tolerant.stream())) == 1
+    assert len(tolerant.skipped) == 2
+
+
+def test_every_real_record_decodes(mirror: Path) -> None:
+    designs = list(wb.load("hls4ml", ["test", "exemplar"], source=mirror / "wa-hls4ml-excerpt").stream())
+    families = {
+        "2_20": 2,
+        "2layer": 2,
+        "3layer": 2,
+        "conv1d": 3,
+        "conv2d": 3,
+        "exemplar": 4,
+        "latency": 3,
+        "resource": 3,
+    }
+    assert Counter(design.family for design in designs) == families
+    assert sum(design.lut is None for design in designs) == 2
+    for design in designs:
+        for i, layer in enumerate(design.layers):
+            if layer.units is not None:
+                assert layer.weight is not None
+            assert len(layer.inputs) == (2 if layer.kind == "add" else 0 if i == 0 else 1)
+            if layer.inputs:
+                assert layer.in_shape == design.layers[layer.inputs[0]].out_shape
+
+
+def test_family_from_the_content_agrees_with_the_file_name(mirror: Path) -> None:
+    for file in sorted((mirror / "wa-hls4ml-excerpt" / "test").glob("*.json")):
+        expected = file.stem.removeprefix("test_").removesuffix("_merged")
+        for raw_record in json.loads(file.read_text()):
+            assert decoded(raw_record).family == expected
+
+
+def test_bipc_adds_join_a_layer_with_the_input_of_its_block(mirror: Path) -> None:
+    designs = wb.load("hls4ml", "exemplar", source=mirror / "wa-hls4ml-excerpt").stream()
+    bipc = next(design for design in designs if design.group == "BiPC")
+    adds = [(i, layer.inputs) for i, layer in enumerate(bipc.layers) if layer.kind == "add"]
+    assert adds == [(4, [3, 2]), (7, [6, 5]), (10, [9, 8]), (13, [12, 11]), (16, [15, 14])]

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import wa_bench as wb
+from wa_bench.errors import DataError, NotFittedError, UnknownNameError
+from wa_bench.surrogates import Estimator, features
+from wa_bench.surrogates.trees import Trees
+
+NAMES = sorted(wb.surrogates.available())
+
+
+@pytest.fixture(scope="module")
+def train() -> wb.Dataset:
+    return wb.load("opensynth", "train")
+
+
+@pytest.fixture(scope="module")
+def fitted(train: wb.Dataset) -> dict[str, Estimator]:
+    quick = {"trees": {"iterations": 40}}
+    return {name: wb.surrogate(name, **quick.get(name, {})).fit(train) for name in NAMES}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_saved_and_loaded_it_predicts_the_same(
+    name: str, fitted: dict[str, Estimator], exam: wb.Dataset, tmp_path: Path
+) -> None:
+    model = fitted[name]
+    model.save(tmp_path)
+    again = type(model).load(tmp_path)
+    assert again.predict(exam).frame().equals(model.predict(exam).frame())
+    assert (again.settings(), again.trained_on) == (model.settings(), model.trained_on)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_design_gets_an_answer(name: str, fitted: dict[str, Estimator], exam: wb.Dataset) -> None:
+    answered = fitted[name].predict(exam).frame()["sample_id"]
+    assert sorted(answered) == sorted(exam.frame().collect()["sample_id"])
+
+
+def test_the_order_of_quality_is_oracle_trees_constant(fitted: dict[str, Estimator], exam: wb.Dataset) -> None:
+    mean = {name: wb.evaluate(model.predict(exam), exam).mean("R2") for name, model in fitted.items()}
+    assert mean["oracle"] == 1 > mean["trees"] > 0.8 > mean["constant"]
+
+
+def test_the_constant_is_the_training_mean(fitted: dict[str, Estimator], train: wb.Dataset, exam: wb.Dataset) -> None:
+    predicted = fitted["constant"].predict(exam).frame()["lut"].unique().to_list()
+    assert predicted == [pytest.approx(train.frame().select(pl.col("lut").mean()).collect().item())]
+
+
+def test_trees_with_one_seed_predict_the_same_twice(train: wb.Dataset, exam: wb.Dataset) -> None:
+    once, twice = (Trees(iterations=10, seed=3).fit(train).predict(exam).frame() for _ in range(2))
+    assert once.equals(twice)
+
+
+def test_truth_is_not_among_the_features(exam: wb.Dataset) -> None:
+    frame = exam.frame().collect()
+    blind = frame.with_columns(pl.lit(None).alias(name) for name in (*exam.track.target_names, "cycles_min"))
+    assert features.designs(blind).equals(features.designs(frame))
+
+
+def test_an_unfitted_surrogate_neither_predicts_nor_saves(exam: wb.Dataset, tmp_path: Path) -> None:
+    with pytest.raises(NotFittedError, match=r"call fit\(\) or load\(\) first"):
+        wb.surrogate("trees").predict(exam)
+    with pytest.raises(NotFittedError):
+        wb.surrogate("constant").save(tmp_path)
+
+
+def test_another_surrogate_s_folder_is_refused(fitted: dict[str, Estimator], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="expected a saved surrogate, found nothing"):
+        Trees.load(tmp_path)
+    fitted["constant"].save(tmp_path)
+    with pytest.raises(DataError, match="expected surrogate 'trees', found 'constant'"):
+        Trees.load(tmp_path)
+
+
+def test_weights_of_foreign_types_are_not_loaded(fitted: dict[str, Estimator], tmp_path: Path) -> None:
+    fitted["trees"].save(tmp_path)
+    file = tmp_path / "trees.skops"
+    with zipfile.ZipFile(file) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    schema = json.loads(content["schema.json"])
+    schema["content"]["lut"] |= {"__module__": "os", "__class__": "system"}
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, data in {**content, "schema.json": json.dumps(schema).encode()}.items():
+            archive.writestr(name, data)
+    with pytest.raises(DataError, match=r"expected only scikit-learn's tree types, found os\.system"):
+        Trees.load(tmp_path)
+
+
+def test_unknown_surrogates_and_settings_list_the_known_ones() -> None:
+    with pytest.raises(UnknownNameError, match="unknown surrogate 'forest'; expected one of: analytic, constant"):
+        wb.surrogate("forest")
+    with pytest.raises(
+        UnknownNameError, match="unknown setting of surrogate trees 'depth'; expected one of: iterations"
+    ):
+        wb.surrogate("trees", depth=3)

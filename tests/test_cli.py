@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import wa_bench as wb
+
+COMMAND = [str(Path(sys.executable).with_name("wa-bench"))]
+HEAVY = {"torch", "sklearn", "datasets", "matplotlib", "polars", "pyarrow", "scipy", "pandas", "pyosys"}
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("statement", ["import wa_bench", "import wa_bench.cli"])
+def test_the_package_and_its_command_line_import_nothing_heavy(statement: str) -> None:
+    code = f"import sys; {statement}; print(*sorted(name.partition('.')[0] for name in sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert HEAVY.isdisjoint(loaded)
+
+
+def test_help_names_every_command() -> None:
+    shown = run("--help")
+    assert shown.returncode == 0
+    for command in ("demo", "evaluate", "data", "submit", "leaderboard"):
+        assert command in shown.stdout
+    assert run("--version").stdout.strip() == wb.__version__
+    assert run("nonsense").returncode == 2
+
+
+def test_demo_prints_the_ranking_and_the_page(tmp_path: Path) -> None:
+    shown = run("demo", "--out", tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    places = [shown.stdout.index(name) for name in ("Oracle", "Gradient-boosted trees", "Analytic", "Constant")]
+    assert places == sorted(places)
+    assert str(tmp_path / "site" / "index.html") in shown.stdout
+    result = json.loads(run("demo", "--out", tmp_path, "--json").stdout)
+    assert [line["slug"] for line in result["ranking"]] == ["oracle", "trees", "analytic", "constant"]
+    again = run("leaderboard", "build", tmp_path / "submissions", "--site", tmp_path / "other")
+    assert again.returncode == 0
+    assert (tmp_path / "other" / "index.html").read_bytes() == (tmp_path / "site" / "index.html").read_bytes()
+
+
+def test_evaluate_prints_scores_as_table_and_json(tmp_path: Path, oracle: pl.DataFrame) -> None:
+    test = wb.load("opensynth", "test").truth()["sample_id"]
+    oracle.filter(pl.col("sample_id").is_in(test.implode())).write_csv(tmp_path / "p.csv")
+    shown = run("evaluate", tmp_path / "p.csv", "--track", "opensynth")
+    assert shown.returncode == 0, shown.stderr
+    assert "1.000" in shown.stdout
+    scores = json.loads(run("evaluate", tmp_path / "p.csv", "--track", "opensynth", "--json").stdout)
+    assert {row["split"] for row in scores["scores"]} == {"test"}
+
+
+def test_submissions_are_checked_and_scored(tmp_path: Path) -> None:
+    assert run("demo", "--out", tmp_path).returncode == 0
+    folder = tmp_path / "submissions" / "opensynth" / "analytic"
+    assert "good: Analytic" in run("submit", "check", folder).stdout
+    before = (folder / "scores.json").read_bytes()
+    assert run("submit", "score", folder).returncode == 0
+    assert (folder / "scores.json").read_bytes() == before
+
+
+def test_data_show_prints_decoded_designs(tmp_path: Path, raw: dict[str, Any]) -> None:
+    (tmp_path / "test_2layer_merged.json").write_text(json.dumps([raw]))
+    shown = run("data", "show", "hls4ml", "--split", "test", "--source", tmp_path / "test_2layer_merged.json")
+    assert shown.returncode == 0, shown.stderr
+    assert "2layer" in shown.stdout
+    assert "1,200" in shown.stdout
+    (design,) = json.loads(
+        run(
+            "data", "show", "hls4ml", "--split", "test", "--source", tmp_path / "test_2layer_merged.json", "--json"
+        ).stdout
+    )
+    assert design["lut"] == 900
+    assert "wa-hls4ml" in json.loads(run("data", "list", "--json").stdout)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "cut.json",
+            '[{"meta_data": {"uuid"',
+            "error: cut.json, record 0: expected a whole JSON object, found damaged",
+        ),
+        (
+            "text.json",
+            '[{"meta_data": 5}]',
+            "error: text.json, record 0, field meta_data: expected object, found int 5",
+        ),
+    ],
+)
+def test_bad_records_end_with_one_message_and_exit_code_1(
+    name: str, content: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(content)
+    shown = run("data", "show", "hls4ml", "--split", "test", "--source", tmp_path / name)
+    assert shown.returncode == 1
+    assert shown.stderr.startswith(message)
+    assert "Traceback" not in shown.stderr
+
+
+def test_bad_predictions_end_with_one_message_and_exit_code_1(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("sample_id,BRAM\na,1\n")
+    shown = run("evaluate", tmp_path / "p.csv", "--track", "opensynth")
+    assert shown.returncode == 1
+    assert shown.stderr.count("p.csv: expected the columns") == 5
+    assert list(tmp_path.iterdir()) == [tmp_path / "p.csv"]
+    assert "expected one of: hls4ml, opensynth" in run("evaluate", tmp_path / "p.csv", "--track", "none").stderr
