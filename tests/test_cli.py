@@ -49,13 +49,14 @@ def test_demo_prints_the_ranking_and_the_page(tmp_path: Path) -> None:
 
 
 def test_evaluate_prints_scores_as_table_and_json(tmp_path: Path, oracle: pl.DataFrame) -> None:
-    test = wb.load("opensynth", "test").truth()["sample_id"]
-    oracle.filter(pl.col("sample_id").is_in(test.implode())).write_csv(tmp_path / "p.csv")
-    shown = run("evaluate", tmp_path / "p.csv", "--track", "opensynth")
+    oracle.write_csv(tmp_path / "both.csv")
+    shown = run("evaluate", tmp_path / "both.csv", "--track", "opensynth")
     assert shown.returncode == 0, shown.stderr
     assert "1.000" in shown.stdout
-    scores = json.loads(run("evaluate", tmp_path / "p.csv", "--track", "opensynth", "--json").stdout)
-    assert {row["split"] for row in scores["scores"]} == {"test"}
+    test = wb.load("opensynth", "test").truth()["sample_id"]
+    oracle.filter(pl.col("sample_id").is_in(test.implode())).write_csv(tmp_path / "test.csv")
+    shown = run("evaluate", tmp_path / "test.csv", "--track", "opensynth", "--split", "test", "--json")
+    assert {row["split"] for row in json.loads(shown.stdout)["scores"]} == {"test"}
 
 
 def test_submissions_are_checked_and_scored(tmp_path: Path) -> None:

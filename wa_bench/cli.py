@@ -73,7 +73,7 @@ def demo(
 def evaluate(
     predictions: Annotated[Path, typer.Argument(help="A .parquet or .csv file.")],
     track: Annotated[str, typer.Option(help="Name of the track.")],
-    split: Annotated[list[str], typer.Option(help="Split to score; may be given again.")] = ["test"],  # noqa: B006
+    split: Annotated[list[str] | None, typer.Option(help="Split to score instead of all; may be given again.")] = None,
     source: Records = None,
     as_json: AsJson = False,
 ) -> None:
@@ -82,7 +82,7 @@ def evaluate(
 
     judge = wb.track(track)
     table = wb.Predictions.read(predictions, judge.target_names)
-    report = wb.evaluate(table, wb.load(track, split, source))
+    report = wb.evaluate(table, wb.load(track, split or judge.exam_splits, source))
     print(report.to_json() if as_json else report)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from fractions import Fraction
 from hashlib import sha256
 
 import polars as pl
@@ -16,7 +17,7 @@ from wa_bench.opensynth.generate import Measurement, record, regenerate
 from wa_bench.opensynth.network import EXEMPLAR_SEED, Network, Settings, from_seed
 from wa_bench.opensynth.simulate import simulate
 from wa_bench.opensynth.synthesize import SCRIPT_SHA256, resources, synthesize, tool_version
-from wa_bench.records.schema import Design, designs
+from wa_bench.records.schema import Design, Precision, designs
 
 synthesis = pytest.mark.synthesis
 
@@ -158,3 +159,44 @@ def test_cells_become_resources_in_vivado_s_units() -> None:
     assert resources(cells) == {"bram": 3.5, "dsp": 4, "ff": 11, "lut": 8, "uram": 0}
     with pytest.raises(ToolError, match=r"found \['RAM32M'\]"):
         resources({"RAM32M": 1})
+
+
+def test_the_recorded_types_are_those_of_the_arithmetic(shipped: list[Design]) -> None:
+    """Computing in exact fractions with the types of the record gives the reference outputs."""
+    for design in shipped[::40]:
+        made = design.provenance.synthesis
+        assert made is not None
+        network = from_seed(made.seed)
+        inputs = network.inputs(3)
+        values = [[int(v) * Fraction(2) ** -fraction_bits(design.layers[0].result) for v in row] for row in inputs]
+        dense = [layer for layer in design.layers if layer.kind == "dense"]
+        for index, (layer, integers) in enumerate(zip(dense, network.layers, strict=True)):
+            result = layer.result if index == len(dense) - 1 else design.layers[2 * index + 2].result
+            weight_unit, bias_unit = (Fraction(2) ** -fraction_bits(kind) for kind in (layer.weight, layer.bias))
+            values = [
+                [
+                    fixed(
+                        sum(int(w) * weight_unit * v for w, v in zip(weights, row, strict=True))
+                        + int(bias) * bias_unit,
+                        result,
+                        relu=index < len(dense) - 1,
+                    )
+                    for weights, bias in zip(integers.weights, integers.bias, strict=True)
+                ]
+                for row in values
+            ]
+        scale = Fraction(2) ** fraction_bits(dense[-1].result)
+        assert [[int(v * scale) for v in row] for row in values] == network.outputs(inputs).tolist()
+
+
+def fraction_bits(precision: Precision | None) -> int:
+    assert precision is not None
+    return precision.width - precision.integer
+
+
+def fixed(value: Fraction, precision: Precision | None, *, relu: bool) -> Fraction:
+    """``value`` floored and saturated to a type, after ReLU."""
+    assert precision is not None
+    unit = Fraction(2) ** -fraction_bits(precision)
+    limit = 2 ** (precision.width - 1)
+    return unit * max(0 if relu else -limit, min(limit - 1, value // unit))

@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 import wa_bench as wb
 from wa_bench.records.hls4ml import decode
-from wa_bench.records.schema import LATENCIES, RESOURCES, Design, Layer, Precision, Provenance, to_frame
+from wa_bench.records.schema import Design, Layer, Precision, Provenance, to_frame
 from wa_bench.surrogates.analytic import estimate
 
 
 def fully_connected(widths: list[int], reuse: list[int], bits: int = 8, strategy: str = "resource") -> Design:
     precision = Precision(bits, 1, signed=True)
-    common: dict[str, Any] = dict.fromkeys(("name", "kernel", "strides", "padding", "pool", "activation"))
     layers = [
         Layer(
             kind="dense",
@@ -31,14 +30,9 @@ def fully_connected(widths: list[int], reuse: list[int], bits: int = 8, strategy
             weight=precision,
             bias=precision,
             result=precision,
-            accumulator=None,
-            **common,
         )
         for i, factor in enumerate(reuse)
     ]
-    unknown: dict[str, Any] = dict.fromkeys(
-        ["part", "clock_ns", "tool_version", "hls4ml_version", "hls_estimate", *RESOURCES, *LATENCIES]
-    )
     return Design(
         sample_id="x",
         split="test",
@@ -54,7 +48,6 @@ def fully_connected(widths: list[int], reuse: list[int], bits: int = 8, strategy
         precision=precision,
         layers=layers,
         provenance=Provenance(),
-        **unknown,
     )
 
 

@@ -58,6 +58,13 @@ def test_trees_with_one_seed_predict_the_same_twice(train: wb.Dataset, exam: wb.
     assert once.equals(twice)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_surrogates_know_no_track_by_name(name: str, mirror: Path) -> None:
+    real = wb.load("hls4ml", ["test", "exemplar"], source=mirror / "wa-hls4ml-excerpt")
+    predictions = wb.surrogate(name).fit(real).predict(real)
+    assert wb.evaluate(predictions, real).coverage() == 1
+
+
 def test_truth_is_not_among_the_features(exam: wb.Dataset) -> None:
     frame = exam.frame().collect()
     blind = frame.with_columns(pl.lit(None).alias(name) for name in (*exam.track.target_names, "cycles_min"))

@@ -163,11 +163,13 @@ def _given(known: Entry, splits: Sequence[str], path: Path, on_bad: OnBad) -> So
 
 
 def _folder(known: Entry, splits: Sequence[str], folder: Path, on_bad: OnBad) -> Source:
+    if not known.splits:
+        raise DataError(Fault(str(folder), "a .parquet file, which is how this dataset is kept", "a folder"))
     files: list[tuple[Path, str]] = []
     faults: list[Fault] = []
     for split in splits:
-        pattern = known.splits.get(split)
-        matches = sorted(folder.glob(pattern)) if pattern else []
+        pattern = known.splits[split]
+        matches = sorted(folder.glob(pattern))
         if not matches:
             faults.append(Fault(f"{folder}, split {split}", f"files {pattern}", "none"))
         files += [(path, split) for path in matches]

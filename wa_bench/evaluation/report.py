@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import polars as pl
 
 from wa_bench.errors import UnknownNameError
+from wa_bench.evaluation.metrics import parse_metric
 from wa_bench.tracks.track import Track
 
 if TYPE_CHECKING:
@@ -60,7 +61,10 @@ class Report:
         return value
 
     def mean(self, metric: str, split: str | None = None, group: str = "all") -> float | None:
-        """Mean of a metric over the targets where it is defined; None where it is defined for none."""
+        """Mean of a metric over the targets where it is defined; None where it is defined for none.
+
+        Of use for metrics in plain numbers or percent; one in the targets' own units has no meaningful mean.
+        """
         rows = self._select(metric=metric, split=split or self.splits[0], group=group)
         mean = rows.get_column("value").mean()
         return None if mean is None else float(mean)  # type: ignore[arg-type]
@@ -92,13 +96,14 @@ class Report:
 
     def table(self, split: str) -> Table:
         """One split as a rich table: a line a group and metric, a column a target."""
+        from rich import box
         from rich.table import Table
 
-        table = Table(title=f"{self.track.title}: {split}", caption=f"truth: {self.track.truth}")
+        table = Table(title=f"{self.track.title}: {split}", caption=f"truth: {self.track.truth}", box=box.SIMPLE_HEAD)
         for heading in ("group", "metric"):
-            table.add_column(heading)
+            table.add_column(heading, no_wrap=True)
         for heading in (*(target.label for target in self.track.targets), "mean", "answered"):
-            table.add_column(heading, justify="right")
+            table.add_column(heading, justify="right", no_wrap=True)
         chosen = self.rows.filter(pl.col("split") == split)
         for (group, metric), cells in chosen.group_by(["group", "metric"], maintain_order=True):
             values = cells.get_column("value").to_list()
@@ -106,7 +111,7 @@ class Report:
                 str(group),
                 str(metric),
                 *(number(value) for value in values),
-                number(self.mean(str(metric), split, str(group))),
+                "" if parse_metric(str(metric)).unit == "target" else number(self.mean(str(metric), split, str(group))),
                 f"{cells.item(0, 'answered')}/{cells.item(0, 'designs')}",
             )
         return table
@@ -114,7 +119,7 @@ class Report:
     def __str__(self) -> str:
         from rich.console import Console
 
-        console = Console(width=110)
+        console = Console(width=120)
         with console.capture() as capture:
             for split in self.splits:
                 console.print(self.table(split))

@@ -87,10 +87,8 @@ def record(measurement: Measurement) -> Design:
         model_name=network.name,
         source="opensynth",
         part=PART,
-        clock_ns=None,
         tool="yosys",
         tool_version=measurement.tool_version,
-        hls4ml_version=None,
         strategy=settings.strategy,
         io_type="io_parallel",
         io_type_inferred=False,
@@ -106,7 +104,6 @@ def record(measurement: Measurement) -> Design:
         cycles_max=measurement.cycles,
         interval_min=measurement.interval,
         interval_max=measurement.interval,
-        hls_estimate=None,
         provenance=Provenance(
             synthesis=Synthesis(
                 seed=measurement.seed,
@@ -149,12 +146,7 @@ def _layers(network: Network) -> list[Layer]:
                 in_shape=[dense.n_in],
                 out_shape=[dense.n_out],
                 units=dense.n_out,
-                kernel=None,
-                strides=None,
-                padding=None,
-                pool=None,
                 use_bias=True,
-                activation=None,
                 params=(dense.n_in + 1) * dense.n_out,
                 reuse_factor=dense.reuse_factor,
                 weight=Precision(weight_bits, 1, signed=True),
@@ -164,9 +156,9 @@ def _layers(network: Network) -> list[Layer]:
             )
         )
         if dense.relu:
-            previous = [len(layers) - 1]
-            relu = _plain("activation", f"relu_{index}", previous, dense.n_out, _quantized(bits, fraction))
-            layers.append(msgspec.structs.replace(relu, activation="relu"))
+            previous = len(layers) - 1
+            relu = _plain("activation", f"relu_{index}", [previous], dense.n_out, _quantized(bits, fraction), "relu")
+            layers.append(relu)
     return layers
 
 
@@ -174,7 +166,9 @@ def _quantized(bits: int, fraction: int) -> Precision:
     return Precision(bits, bits - fraction, signed=True, saturation="SAT")
 
 
-def _plain(kind: str, name: str, inputs: list[int], width: int, result: Precision) -> Layer:
+def _plain(
+    kind: str, name: str, inputs: list[int], width: int, result: Precision, activation: str | None = None
+) -> Layer:
     """A layer without weights."""
     return Layer(
         kind=kind,
@@ -182,17 +176,8 @@ def _plain(kind: str, name: str, inputs: list[int], width: int, result: Precisio
         inputs=inputs,
         in_shape=[width],
         out_shape=[width],
-        units=None,
-        kernel=None,
-        strides=None,
-        padding=None,
-        pool=None,
-        use_bias=None,
-        activation=None,
+        activation=activation,
         params=0,
         reuse_factor=1,
-        weight=None,
-        bias=None,
         result=result,
-        accumulator=None,
     )

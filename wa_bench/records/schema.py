@@ -29,7 +29,7 @@ class Precision(msgspec.Struct, frozen=True):
     saturation: str = "WRAP"
 
 
-class Layer(msgspec.Struct, frozen=True):
+class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """One layer. Shapes leave out the batch dimension.
 
     ``inputs`` are the indices of the layers it reads: the graph. ``in_shape`` is the shape of the first input.
@@ -38,23 +38,23 @@ class Layer(msgspec.Struct, frozen=True):
     """
 
     kind: str
-    name: str | None
+    name: str | None = None
     inputs: list[int]
     in_shape: list[int]
     out_shape: list[int]
-    units: int | None
-    kernel: list[int] | None
-    strides: list[int] | None
-    padding: str | None
-    pool: list[int] | None
-    use_bias: bool | None
-    activation: str | None
+    units: int | None = None
+    kernel: list[int] | None = None
+    strides: list[int] | None = None
+    padding: str | None = None
+    pool: list[int] | None = None
+    use_bias: bool | None = None
+    activation: str | None = None
     params: int
     reuse_factor: int
-    weight: Precision | None
-    bias: Precision | None
-    result: Precision | None
-    accumulator: Precision | None
+    weight: Precision | None = None
+    bias: Precision | None = None
+    result: Precision | None = None
+    accumulator: Precision | None = None
 
 
 class HlsEstimate(msgspec.Struct, frozen=True):
@@ -86,7 +86,7 @@ class Provenance(msgspec.Struct, frozen=True):
     synthesis: Synthesis | None = None
 
 
-class Design(msgspec.Struct, frozen=True):
+class Design(msgspec.Struct, frozen=True, kw_only=True):
     """One row of a dataset. ``group`` is dense, conv1d, conv2d, or the exemplar's name."""
 
     sample_id: str
@@ -95,27 +95,27 @@ class Design(msgspec.Struct, frozen=True):
     group: str
     model_name: str
     source: str
-    part: str | None
-    clock_ns: float | None
+    part: str | None = None
+    clock_ns: float | None = None
     tool: str
-    tool_version: str | None
-    hls4ml_version: str | None
+    tool_version: str | None = None
+    hls4ml_version: str | None = None
     strategy: str
     io_type: str
     io_type_inferred: bool
     reuse_factor: int
-    precision: Precision | None
+    precision: Precision | None = None
     layers: list[Layer]
-    bram: float | None
-    dsp: int | None
-    ff: int | None
-    lut: int | None
-    uram: int | None
-    cycles_min: int | None
-    cycles_max: int | None
-    interval_min: int | None
-    interval_max: int | None
-    hls_estimate: HlsEstimate | None
+    bram: float | None = None
+    dsp: int | None = None
+    ff: int | None = None
+    lut: int | None = None
+    uram: int | None = None
+    cycles_min: int | None = None
+    cycles_max: int | None = None
+    interval_min: int | None = None
+    interval_max: int | None = None
+    hls_estimate: HlsEstimate | None = None
     provenance: Provenance
 
 
