@@ -7,8 +7,9 @@ output vector; vectors are packed with element 0 in the low bits.
 a new input enters every cycle.
 
 *Resource*: a layer of reuse factor R owns ``n_in * n_out / R`` multipliers. At step r, multiplier m handles the
-weight of flat index ``r + R * m`` (output-major), which is hls4ml's order; weights stand in a ROM of R words,
-in block RAM where R > 1, as hls4ml asks of its tool. A new input enters every max(R) cycles.
+weight of flat index ``r + R * m`` (output-major), which is hls4ml's order; weights stand in a ROM of R words.
+Where R > 1 the ROM is block RAM: our rule, since Yosys left to itself keeps ROMs this shallow in logic (hls4ml
+leaves the choice to its tool). A new input enters every max(R) cycles.
 
 Repeated parts are modules of their own and the hierarchy is kept, so that synthesis maps each part once.
 """
