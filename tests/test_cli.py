@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -89,7 +90,7 @@ def test_data_show_prints_decoded_designs(tmp_path: Path, raw: dict[str, Any]) -
         (
             "cut.json",
             '[{"meta_data": {"uuid"',
-            "error: cut.json, record 0: expected a whole JSON object, found damaged",
+            "error: cut.json, record 0: expected a whole JSON object, found the end",
         ),
         (
             "text.json",
@@ -108,10 +109,28 @@ def test_bad_records_end_with_one_message_and_exit_code_1(
     assert "Traceback" not in shown.stderr
 
 
+def test_names_with_terminal_markup_are_printed_as_they_are(tmp_path: Path) -> None:
+    assert run("demo", "--out", tmp_path).returncode == 0
+    card = tmp_path / "submissions" / "opensynth" / "analytic" / "card.yaml"
+    name = "[/red]x[bold]"
+    card.write_text(re.sub(r"^name: .*$", f"name: '{name}'", card.read_text(), flags=re.MULTILINE))
+    shown = run("leaderboard", "build", tmp_path / "submissions", "--site", tmp_path / "site")
+    assert shown.returncode == 0, shown.stderr
+    assert name in shown.stdout
+
+
+def test_a_path_that_cannot_be_read_is_one_message(tmp_path: Path) -> None:
+    shown = run("evaluate", "x" * 5000, "--track", "opensynth")
+    assert shown.returncode == 1
+    assert shown.stderr.startswith("error: ")
+    assert "Traceback" not in shown.stderr
+
+
 def test_bad_predictions_end_with_one_message_and_exit_code_1(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("sample_id,BRAM\na,1\n")
     shown = run("evaluate", tmp_path / "p.csv", "--track", "opensynth")
     assert shown.returncode == 1
-    assert shown.stderr.count("p.csv: expected the columns") == 5
+    assert "p.csv: expected the columns sample_id, bram" in shown.stderr
+    assert "found no column dsp, ff, lut, cycles_max, interval_max" in shown.stderr
     assert list(tmp_path.iterdir()) == [tmp_path / "p.csv"]
     assert "expected one of: hls4ml, opensynth" in run("evaluate", tmp_path / "p.csv", "--track", "none").stderr

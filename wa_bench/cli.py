@@ -38,7 +38,7 @@ def main() -> None:
     """Run the command line; a fault of the input is one message and exit code 1."""
     try:
         app()
-    except WaBenchError as error:
+    except (WaBenchError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
 
@@ -106,7 +106,7 @@ def data_show(
     track: Annotated[str, typer.Argument(help="Name of the track.")],
     split: Annotated[list[str], typer.Option(help="Split to show; may be given again.")],
     source: Records = None,
-    limit: Annotated[int, typer.Option(help="Most designs to show.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="Most designs to show.")] = 50,
     skip_bad: Annotated[bool, typer.Option(help="Pass over records that do not fit, and list them.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -215,12 +215,13 @@ def _print_table(headings: list[str], rows: list[list[Any]]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD)
     for heading in headings:
         table.add_column(heading, no_wrap=True)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     console = Console()
     Console(width=None if console.is_terminal else 160).print(table)
 

@@ -56,6 +56,34 @@ def test_designs_without_truth_are_not_scored(raw: dict[str, Any], tmp_path: Pat
     assert dataset.truth().height == 0
 
 
+def test_one_id_for_two_designs_is_refused_where_it_matters(raw: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text(json.dumps([raw, raw]))
+    dataset = wb.load("hls4ml", "test", source=tmp_path / "r.json")
+    assert dataset.frame().collect().height == 2
+    with pytest.raises(DataError, match="expected each sample id to stand for one design, found 1 ids of several"):
+        dataset.truth()
+
+
+def test_a_split_asked_for_twice_counts_once() -> None:
+    assert wb.load("opensynth", ["test", "test"]).splits == ("test",)
+
+
+def test_a_track_reads_only_records_of_its_dataset(raw: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text(json.dumps([raw]))
+    with pytest.raises(DataError, match=r"expected a \.parquet file, .* found a \.json file"):
+        wb.load("opensynth", "test", source=tmp_path / "r.json")
+    foreign = wb.load("hls4ml", "test", source=tmp_path / "r.json").frame().collect()
+    foreign.write_parquet(tmp_path / "r.parquet")
+    with pytest.raises(DataError, match="expected records of opensynth, found records of wa-hls4ml"):
+        wb.load("opensynth", "test", source=tmp_path / "r.parquet").frame()
+    foreign.drop("layers").write_parquet(tmp_path / "r.parquet")
+    with pytest.raises(DataError, match="expected the columns of"):
+        list(wb.load("opensynth", "test", source=tmp_path / "r.parquet").stream())
+    (tmp_path / "r.parquet").write_bytes(b"PAR1 damaged")
+    with pytest.raises(DataError, match="expected a readable Parquet file"):
+        wb.load("opensynth", "test", source=tmp_path / "r.parquet").frame()
+
+
 def test_nothing_is_read_before_it_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text("damaged")
     assert "hls4ml" in repr(wb.load("hls4ml", "test", source=tmp_path / "r.json"))

@@ -25,16 +25,24 @@ def replaced(column: str, values: list[object]) -> Break:
 
 
 FAULTS: list[tuple[Break, str]] = [
-    (lambda f: f.drop("lut"), r"p: expected the columns sample_id, bram, lut, found no column 'lut'; add it"),
-    (lambda f: f.with_columns(uram=pl.lit(1)), r"found an unexpected column 'uram'; leave it out"),
+    (
+        lambda f: f.drop("lut"),
+        r"p: expected the columns sample_id, bram, lut, found no column lut; add",
+    ),
+    (lambda f: f.with_columns(uram=pl.lit(1)), r"found unexpected columns 'uram'; leave them out"),
     (
         replaced("sample_id", ["a", "b", "a"]),
         r"column sample_id: expected each id once, found 1 ids .*'a' in rows 1, 3",
     ),
     (replaced("sample_id", ["a", None, "c"]), r"expected an id in every row, found none in row 2"),
-    (replaced("lut", [1.0, float("nan"), 3.0]), r"column lut: expected a finite number .* found nan for 'b' \(row 2\)"),
+    (replaced("lut", [1.0, float("nan"), 3.0]), r"column lut: expected a number within .* found nan for 'b' \(row 2\)"),
     (replaced("lut", [1.0, float("inf"), 3.0]), r"found inf for 'b'"),
     (replaced("lut", [1.0, None, 3.0]), r"found None for 'b' \(row 2\); leave out the rows"),
+    (replaced("lut", [1.0, 1e200, 3.0]), r"found 1e\+200 for 'b'"),
+    (lambda f: f.with_columns(pl.col("lut").alias("LUT")), r"expected each column once, found lut in two spellings"),
+    (lambda f: f.with_columns(lut=pl.concat_list("lut", "bram")), r"column lut: expected numbers, found the type List"),
+    (lambda f: f.with_columns(lut=pl.lit(True)), r"column lut: expected numbers, found the type Boolean"),
+    (lambda f: f.with_columns(sample_id=pl.lit(0.5)), r"column sample_id: expected text, found the type Float64"),
     (replaced("bram", ["0", "few", "1"]), r"column bram: .* found 'few' for 'b'"),
 ]
 
@@ -100,6 +108,13 @@ def test_what_is_written_reads_back(tmp_path: Path, values: dict[str, tuple[floa
     wb.Predictions(frame, TARGETS).write(tmp_path / name)
     read = wb.Predictions.read(tmp_path / name, TARGETS)
     assert read.frame().equals(frame.sort("sample_id"))
+
+
+def test_a_name_that_looks_like_a_pattern_is_one_file(good: pl.DataFrame, tmp_path: Path) -> None:
+    predictions = wb.Predictions(good, TARGETS)
+    for name in ("p?.parquet", "pX.parquet", "q[1].csv"):
+        predictions.write(tmp_path / name)
+        assert wb.Predictions.read(tmp_path / name, TARGETS).frame().height == 3
 
 
 def test_equal_predictions_give_equal_bytes_whatever_their_order(good: pl.DataFrame, tmp_path: Path) -> None:

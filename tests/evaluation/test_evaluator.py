@@ -69,6 +69,17 @@ def test_predictions_of_other_designs_are_refused(oracle: pl.DataFrame, exam: wb
         scored(oracle.with_columns(sample_id=pl.lit("nobody")).head(1), exam)
 
 
+def test_a_split_that_is_no_exam_is_refused(oracle: pl.DataFrame, exam: wb.Dataset) -> None:
+    with pytest.raises(UnknownNameError, match="exam split of track opensynth 'train'; expected one of"):
+        wb.evaluate(wb.Predictions(oracle.clear(), exam.track.target_names), wb.load("opensynth", "train"))
+
+
+def test_predictions_of_other_targets_are_refused(oracle: pl.DataFrame, exam: wb.Dataset) -> None:
+    fewer = wb.Predictions(oracle.select("sample_id", "lut"), ["lut"])
+    with pytest.raises(PredictionsError, match="expected the targets bram, dsp"):
+        wb.evaluate(fewer, exam)
+
+
 def test_a_report_prints_and_turns_into_json_without_nan(oracle: pl.DataFrame, exam: wb.Dataset) -> None:
     report = scored(oracle, exam)
     stored: dict[str, Any] = json.loads(report.to_json())

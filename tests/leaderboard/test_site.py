@@ -140,11 +140,41 @@ def test_stale_scores_stop_the_build_and_leave_the_old_site(
     assert page.read_bytes() == before
 
 
+def test_a_submission_in_another_track_s_folder_is_refused(
+    made: tuple[Path, list[Entry], Path], tmp_path: Path
+) -> None:
+    shutil.copytree(made[0] / "submissions" / "opensynth" / "analytic", tmp_path / "hls4ml" / "analytic")
+    with pytest.raises(DataError, match="field track: expected 'hls4ml', the folder it lies in, found 'opensynth'"):
+        boards(tmp_path)
+
+
+def test_folders_that_hold_no_submission_are_named_and_none_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"expected submissions as <track>/<name>/card.yaml, found none"):
+        boards(tmp_path / "nowhere")
+    (tmp_path / "opensynth" / "empty").mkdir(parents=True)
+    (tmp_path / "closedsynth" / "x").mkdir(parents=True)
+    with pytest.raises(DataError) as caught:
+        boards(tmp_path)
+    assert [Path(fault.place).name for fault in caught.value.faults] == ["x", "empty"]
+
+
+def test_a_file_is_never_replaced_by_a_site(tmp_path: Path) -> None:
+    (tmp_path / "site").write_text("mine")
+    with pytest.raises(DataError, match="expected a folder, found a file"):
+        build([], tmp_path / "site")
+
+
 def test_a_folder_with_other_files_is_never_replaced(made: tuple[Path, list[Entry], Path], tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(DataError, match="expected an empty folder or an earlier site, found other files"):
         build([], tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_the_submissions_kept_in_the_repository_have_true_scores() -> None:
+    ((track, entries),) = boards(Path(__file__).parents[2] / "leaderboard" / "submissions")
+    assert track.name == "opensynth"
+    assert [entry.card.slug for entry in entries] == ["oracle", "trees", "analytic", "constant"]
 
 
 def test_a_browser_shows_the_ranking(made: tuple[Path, list[Entry], Path]) -> None:

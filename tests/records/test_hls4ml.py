@@ -126,14 +126,28 @@ def test_precisions_parse(text: str, precision: Precision | None) -> None:
     ("path", "value", "message"),
     [
         (("resource_report", "lut"), "many", r"resource_report\.lut: expected float \| null, found str 'many'"),
-        (("resource_report", "dsp"), "1.5", r"resource_report\.dsp: expected a whole number >= 0, found 1\.5"),
-        (("resource_report", "bram"), "nan", r"resource_report\.bram: expected a number >= 0, found nan"),
+        (
+            ("resource_report", "dsp"),
+            "1.5",
+            r"resource_report\.dsp: expected a whole number from 0 to 2\^53, found 1\.5",
+        ),
+        (("resource_report", "bram"), "nan", r"resource_report\.bram: expected a number from 0 to 2\^53, found nan"),
         (("latency_report", "cycles_max"), "-3", r"latency_report\.cycles_max: expected a whole number"),
         (("model_config", 1, "parameters"), "lots", r"model_config\[1\]\.parameters: expected int, found str 'lots'"),
         (("model_config", 0, "input_shape"), [None, 0], r"model_config\[0\]\.input_shape: expected a shape"),
         (("model_config", 1, "inbound_layers"), ["nobody"], r"model_config\[1\]\.inbound_layers.*'nobody'"),
         (("hls_config", "Model", "ReuseFactor"), None, r"hls_config\.Model\.ReuseFactor: expected int, found NoneType"),
         (("hls_config", "Model", "Precision"), "float", r"Precision: expected a type such as fixed<16,6>"),
+        (("resource_report", "ff"), "1e30", r"resource_report\.ff: expected a whole number from 0 to 2\^53"),
+        (("latency_report", "target_clock"), "-1", r"latency_report\.target_clock: expected float > 0"),
+        (("model_config", 0, "reuse_factor"), 0, r"model_config\[0\]\.reuse_factor: expected int >= 1, found int 0"),
+        (("model_config",), [], r"model_config: expected array of length >= 1"),
+        (
+            ("hls_config", "Model"),
+            {"ReuseFactor": 1, "Strategy": "resource"},
+            r"expected the field Precision, found none",
+        ),
+        (("hls_config", "LayerName", "net_dense_2"), {"Precision": "fixed<0,0>"}, r"expected a width from 1 to 4096"),
         (("meta_data", "uuid"), None, r"meta_data: expected uuid or model_id, found neither"),
     ],
 )
@@ -160,6 +174,40 @@ def test_all_bad_records_of_a_dataset_are_reported_at_once_or_skipped_and_listed
     tolerant = wb.load("hls4ml", "test", source=tmp_path, on_bad="skip")
     assert tolerant.frame().collect().height == len(list(tolerant.stream())) == 1
     assert len(tolerant.skipped) == 2
+
+
+def test_a_layer_with_weights_needs_its_entry(raw: dict[str, Any]) -> None:
+    raw["hls_config"]["LayerName"] = {"net_dense_1": {"Precision": {"weight": "fixed<6,1>"}}, "other": {}, "third": {}}
+    raw["model_config"][1]["inbound_layers"] = ["net_dense_one"]
+    with pytest.raises(RecordError, match=r"model_config\[0\]: expected an entry .*found none called 'net_dense_one'"):
+        decoded(raw)
+
+
+@pytest.mark.parametrize(
+    ("size", "pooled", "window"), [(128, 64, [2]), (123, 61, [2]), (9, 3, [3]), (3, 1, None), (8, 2, None), (5, 5, [1])]
+)
+def test_a_pooling_window_follows_from_the_sizes_only_where_one_fits(
+    raw: dict[str, Any], size: int, pooled: int, window: list[int] | None
+) -> None:
+    pooling = {
+        "class_name": "MaxPooling1D",
+        "input_shape": [None, size, 4],
+        "output_shape": [None, pooled, 4],
+        "reuse_factor": 1,
+    }
+    raw["model_config"] = [pooling]
+    del raw["hls_config"]["LayerName"]
+    (layer,) = decoded(raw).layers
+    assert (layer.kind, layer.pool) == ("max_pooling1d", window)
+
+
+def test_an_exemplar_is_known_by_its_split_and_its_folder_is_left_out(raw: dict[str, Any]) -> None:
+    raw["meta_data"]["model_name"] = "/runs/7/Bipc_2b_1rf_R"
+    design = decode(raw, split="exemplar", file="f", index=0)
+    assert (design.family, design.group, design.model_name) == ("exemplar", "BiPC", "Bipc_2b_1rf_R")
+    raw["meta_data"]["model_name"] = "nonsense"
+    with pytest.raises(RecordError, match="expected an exemplar's name such as Jet_8b_128rf_L, found 'nonsense'"):
+        decode(raw, split="exemplar", file="f", index=0)
 
 
 def test_every_real_record_decodes(mirror: Path) -> None:

@@ -48,6 +48,19 @@ def test_a_file_cut_anywhere_yields_its_whole_records_and_then_one_clear_error(
     assert caught.value.faults[0].place == f"cut.json, record {len(read)}"
 
 
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "bom.json").write_bytes(b"\xef\xbb\xbf" + b'[{"a": 1}]')
+    assert list(iter_objects(tmp_path / "bom.json")) == [{"a": 1}]
+
+
+@pytest.mark.parametrize("text", [b'[{"a": NaN}]', b'[{"a": "\xff"}]', b'[{"a": 1} {"a": 2}]'])
+def test_text_that_is_no_json_is_not_called_cut(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "x.json").write_bytes(text)
+    with pytest.raises(RecordError, match="found text that is no JSON") as caught:
+        list(iter_objects(tmp_path / "x.json"))
+    assert "download" not in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["", "{}", '"[]"'])
 def test_a_file_that_is_no_array_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.json").write_text(text)

@@ -9,7 +9,7 @@ import pytest
 import wa_bench as wb
 from wa_bench.errors import DataError, SubmissionError
 from wa_bench.submissions.card import Card
-from wa_bench.submissions.folder import check, create, read_scores, score
+from wa_bench.submissions.folder import check, create, score, verify_scores
 
 
 @pytest.fixture
@@ -49,12 +49,32 @@ def test_scoring_twice_gives_the_same_bytes(folder: Path) -> None:
 
 def test_scores_of_other_predictions_are_stale(folder: Path, oracle: pl.DataFrame, exam: wb.Dataset) -> None:
     with pytest.raises(DataError, match=r"scores\.json: expected scores, found nothing; run: wa-bench submit score"):
-        read_scores(check(folder))
+        verify_scores(check(folder))
     score(folder)
-    read_scores(check(folder))
+    verify_scores(check(folder))
     wb.Predictions(oracle, exam.track.target_names).write(folder / "predictions.parquet")
     with pytest.raises(DataError, match="predictions_sha256"):
-        read_scores(check(folder))
+        verify_scores(check(folder))
+
+
+def test_a_score_written_by_hand_is_found(folder: Path) -> None:
+    score(folder)
+    stored = json.loads((folder / "scores.json").read_text())
+    stored["scores"][0]["value"] = 0.99999
+    (folder / "scores.json").write_text(json.dumps(stored))
+    with pytest.raises(DataError, match=r"R2@bram of all on test: expected 0\.98\d+, found 0\.99999"):
+        verify_scores(check(folder))
+    stored["submission"] = "other"
+    (folder / "scores.json").write_text(json.dumps(stored))
+    with pytest.raises(DataError, match="submission: expected 'ten-more', found 'other'"):
+        verify_scores(check(folder))
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"scores": NaN}', b"\xff"])
+def test_damaged_scores_are_an_error_that_says_how_to_make_them_again(content: bytes, folder: Path) -> None:
+    (folder / "scores.json").write_bytes(content)
+    with pytest.raises(DataError, match=r"scores\.json: expected scores as .*run: wa-bench submit score"):
+        verify_scores(check(folder))
 
 
 def test_faults_of_card_and_predictions_come_together_and_nothing_is_written(folder: Path) -> None:

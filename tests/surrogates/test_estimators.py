@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -84,6 +85,38 @@ def test_another_surrogate_s_folder_is_refused(fitted: dict[str, Estimator], tmp
     fitted["constant"].save(tmp_path)
     with pytest.raises(DataError, match="expected surrogate 'trees', found 'constant'"):
         Trees.load(tmp_path)
+
+
+def test_the_kind_need_not_be_known_to_load_it(fitted: dict[str, Estimator], tmp_path: Path) -> None:
+    fitted["trees"].save(tmp_path)
+    assert Estimator.load(tmp_path) == fitted["trees"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"surrogate": "trees"}'])
+@pytest.mark.parametrize(
+    ("name", "file"), [("trees", "surrogate.json"), ("trees", "trees.skops"), ("constant", "means.json")]
+)
+def test_damaged_files_are_an_error_that_names_the_folder(
+    name: str, file: str, content: bytes, fitted: dict[str, Estimator], tmp_path: Path
+) -> None:
+    fitted[name].save(tmp_path)
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(DataError, match=f"{tmp_path}: expected a whole saved surrogate, found damaged files"):
+        Estimator.load(tmp_path)
+
+
+def test_a_setting_of_the_wrong_type_is_not_loaded(fitted: dict[str, Estimator], tmp_path: Path) -> None:
+    fitted["trees"].save(tmp_path)
+    file = tmp_path / "surrogate.json"
+    file.write_text(file.read_text().replace('"iterations": 40', '"iterations": "many"'))
+    with pytest.raises(DataError, match="iterations"):
+        Estimator.load(tmp_path)
+
+
+def test_nothing_can_be_learned_from_no_truth(raw: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text(json.dumps([{**raw, "resource_report": {}}]))
+    with pytest.raises(DataError, match="expected designs with every target to learn from, found none"):
+        wb.surrogate("constant").fit(wb.load("hls4ml", "test", source=tmp_path / "r.json"))
 
 
 def test_weights_of_foreign_types_are_not_loaded(fitted: dict[str, Estimator], tmp_path: Path) -> None:

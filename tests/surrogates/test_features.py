@@ -26,6 +26,15 @@ def test_convolutions_multiply_kernel_and_channels(mirror: Path) -> None:
     assert (first["kind"], first["n_in"], first["n_out"], first["positions"]) == ("conv1d", 6 * 19, 16, 128)
 
 
+def test_the_width_of_an_activation_passes_through_flatten(mirror: Path) -> None:
+    frame = wb.load("hls4ml", "test", source=mirror / "wa-hls4ml-excerpt").families("conv2d").frame().collect()
+    kinds = frame["layers"][2].struct.field("kind").to_list()
+    flatten = kinds.index("flatten")
+    assert kinds[flatten - 1] == "activation"
+    last = features.layers(frame[2]).row(-1, named=True)
+    assert (last["kind"], last["input_bits"]) == ("dense", 4)
+
+
 def test_design_features_are_numbers_without_gaps(exam: wb.Dataset) -> None:
     table = features.designs(exam.frame().collect())
     assert all(dtype.is_numeric() for dtype in table.dtypes)

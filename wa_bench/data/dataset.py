@@ -10,7 +10,7 @@ from typing import Self
 import polars as pl
 
 from wa_bench.data.sources import OnBad, Source, find
-from wa_bench.errors import Fault, UnknownNameError
+from wa_bench.errors import DataError, Fault, UnknownNameError
 from wa_bench.records.schema import Design
 from wa_bench.tracks.track import Track, track
 
@@ -51,15 +51,26 @@ class Dataset:
             if self._families is None or design.family in self._families:
                 yield design
 
-    def truth(self) -> pl.DataFrame:
-        """``sample_id``, ``split`` and the track's targets, for the designs that have every one of them."""
+    def truth(self, *columns: str) -> pl.DataFrame:
+        """``sample_id``, ``split``, other ``columns`` asked for, and the track's targets as Float64.
+
+        Holds the designs that have every target.
+
+        Raises:
+            DataError: a sample id stands for more than one design, so that predictions cannot be told apart.
+        """
         names = self.track.target_names
-        return (
+        truth = (
             self.frame()
-            .select("sample_id", "split", *(pl.col(name).cast(pl.Float64) for name in names))
+            .select("sample_id", "split", *columns, *(pl.col(name).cast(pl.Float64) for name in names))
             .drop_nulls(names)
             .collect()
         )
+        twice = truth.get_column("sample_id").filter(truth.get_column("sample_id").is_duplicated()).unique().sort()
+        if len(twice):
+            found = f"{len(twice):,} ids of several, such as {twice[0]!r}"
+            raise DataError(Fault(repr(self), "each sample id to stand for one design", found))
+        return truth
 
     @property
     def skipped(self) -> list[Fault]:
@@ -91,7 +102,9 @@ def load(
         DataError: the files are not there; says how to get them.
     """
     chosen = track(track_name)
-    splits = (split,) if isinstance(split, str) else tuple(split)
+    splits = (split,) if isinstance(split, str) else tuple(dict.fromkeys(split))
+    if on_bad not in ("raise", "skip"):
+        raise UnknownNameError("value of on_bad", on_bad, ["raise", "skip"])
     for name in splits:
         if name not in chosen.splits:
             raise UnknownNameError(f"split of track {track_name}", name, chosen.splits)

@@ -12,6 +12,7 @@ from wa_bench.errors import Fault, PredictionsError
 from wa_bench.files import replacing
 
 _EXAMPLES = 3
+_LARGEST = 1e15
 _MAX_BYTES = 512 * 1024 * 1024
 _FIX = "write the file with Predictions.write(), or correct these rows"
 
@@ -30,10 +31,11 @@ class Predictions:
     """
 
     def __init__(self, frame: pl.DataFrame, targets: Sequence[str], origin: str = "predictions") -> None:
-        frame = frame.rename({c: c.lower() for c in frame.columns if c.lower() in targets})
         expected = ["sample_id", *targets]
-        faults = _column_faults(frame, expected, origin)
+        lower = {name: name.lower() for name in frame.columns if name.lower() in targets}
+        faults = _column_faults(frame, lower, expected, origin)
         if not faults:
+            frame = frame.rename(lower)
             ids = frame.get_column("sample_id").cast(pl.String)
             numbers = [frame.get_column(name).cast(pl.Float64, strict=False) for name in targets]
             faults = _id_faults(ids, origin)
@@ -59,9 +61,9 @@ class Predictions:
             raise PredictionsError(Fault(str(path), f"at most {_MAX_BYTES:,} bytes", f"{size:,} bytes"))
         try:
             if path.suffix == ".parquet":
-                frame = pl.read_parquet(path)
+                frame = pl.read_parquet(path, glob=False)
             elif path.suffix == ".csv":
-                frame = pl.read_csv(path, infer_schema=False)
+                frame = pl.read_csv(path, infer_schema=False, glob=False)
             else:
                 raise PredictionsError(Fault(str(path), "a .parquet or .csv file", f"a {path.suffix} file"))
         except (pl.exceptions.PolarsError, OSError) as error:
@@ -104,13 +106,22 @@ class Predictions:
             )
 
 
-def _column_faults(frame: pl.DataFrame, expected: Sequence[str], origin: str) -> list[Fault]:
-    missing = [name for name in expected if name not in frame.columns]
-    extra = [name for name in frame.columns if name not in expected]
+def _column_faults(frame: pl.DataFrame, lower: dict[str, str], expected: Sequence[str], origin: str) -> list[Fault]:
     wanted = f"the columns {', '.join(expected)}"
-    return [Fault(origin, wanted, f"no column {name!r}", "add it") for name in missing] + [
-        Fault(origin, wanted, f"an unexpected column {name!r}", "leave it out") for name in extra
-    ]
+    names = [lower.get(name, name) for name in frame.columns]
+    faults = []
+    if missing := [name for name in expected if name not in names]:
+        faults.append(Fault(origin, wanted, f"no column {', '.join(missing)}", "add what is missing"))
+    if extra := [name for name in names if name not in expected]:
+        faults.append(Fault(origin, wanted, f"unexpected columns {_listed(pl.Series(extra))}", "leave them out"))
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        faults.append(Fault(origin, "each column once", f"{', '.join(twice)} in two spellings"))
+    for name, dtype in zip(names, frame.dtypes, strict=True):
+        fits = dtype == pl.String or dtype.is_integer() or (name != "sample_id" and dtype.is_numeric())
+        if name in expected and not fits:
+            kind = "text" if name == "sample_id" else "numbers"
+            faults.append(Fault(f"{origin}, column {name}", kind, f"the type {dtype}"))
+    return faults
 
 
 def _id_faults(ids: pl.Series, origin: str) -> list[Fault]:
@@ -128,13 +139,13 @@ def _id_faults(ids: pl.Series, origin: str) -> list[Fault]:
 
 
 def _number_faults(raw: pl.Series, number: pl.Series, ids: pl.Series, origin: str) -> list[Fault]:
-    bad = ~number.is_finite().fill_null(value=False)
+    bad = ~(number.is_finite() & (number.abs() <= _LARGEST)).fill_null(value=False)
     if not bad.any():
         return []
     first = int(bad.arg_true()[0])
     found = f"{raw[first]!r} for {ids[first]!r} ({_rows(bad)})"
     remedy = "leave out the rows of designs that you do not predict"
-    return [Fault(f"{origin}, column {raw.name}", "a finite number in every row", found, remedy)]
+    return [Fault(f"{origin}, column {raw.name}", f"a number within ±{_LARGEST:g} in every row", found, remedy)]
 
 
 def _rows(mask: pl.Series) -> str:

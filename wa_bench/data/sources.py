@@ -17,7 +17,7 @@ from wa_bench.data.catalogue import Entry, entry
 from wa_bench.errors import DataError, Fault, RecordError
 from wa_bench.records.hls4ml import decode
 from wa_bench.records.json_array import iter_objects
-from wa_bench.records.schema import Design, designs, to_frame
+from wa_bench.records.schema import Design, arrow_schema, designs, to_frame
 from wa_bench.records.tabular import read_tabular
 
 OnBad = Literal["raise", "skip"]
@@ -39,19 +39,34 @@ class Source(Protocol):
 
 
 class ParquetSource:
-    """A Parquet file in the record schema."""
+    """A Parquet file in the record schema, of one dataset."""
 
-    def __init__(self, path: Path, splits: Sequence[str]) -> None:
+    def __init__(self, path: Path, splits: Sequence[str], dataset: str) -> None:
         self.path = path
         self.splits = list(splits)
+        self.dataset = dataset
         self.skipped: list[Fault] = []
 
     def frame(self) -> pl.LazyFrame:
-        """A lazy scan; nothing is read yet."""
-        return pl.scan_parquet(self.path).filter(pl.col("split").is_in(self.splits))
+        """A lazy scan; only the file's schema and its column ``source`` are read yet."""
+        self._check()
+        return pl.scan_parquet(self.path, glob=False).filter(pl.col("split").is_in(self.splits))
+
+    def _check(self) -> None:
+        try:
+            found = pq.read_schema(self.path)
+            if found.names != arrow_schema().names:
+                expected = "the columns of wa_bench.records.schema.Design"
+                raise DataError(Fault(str(self.path), expected, ", ".join(found.names)[:200]))
+            sources = pq.read_table(self.path, columns=["source"]).column("source").unique().to_pylist()
+        except pa.ArrowException as error:
+            raise DataError(Fault(str(self.path), "a readable Parquet file", str(error)[:200])) from None
+        if foreign := sorted(set(sources) - {self.dataset}):
+            raise DataError(Fault(str(self.path), f"records of {self.dataset}", f"records of {', '.join(foreign)}"))
 
     def stream(self) -> Iterator[Design]:
         """The designs, a thousand rows in memory at a time."""
+        self._check()
         with pq.ParquetFile(self.path) as file:
             for batch in file.iter_batches(batch_size=1024):
                 rows = pl.DataFrame(pa.Table.from_batches([batch]))
@@ -122,57 +137,65 @@ class TabularSource:
 def find(dataset: str, splits: Sequence[str], source: str | os.PathLike[str] | None, on_bad: OnBad) -> Source:
     """The source of some splits of a dataset.
 
-    In this order: ``source`` (a folder in the Hub's layout, or one file), the file shipped in the package, the
-    folder ``<WA_BENCH_MIRROR>/<dataset>``.
+    In this order: ``source`` (for wa-hls4ml a folder in the Hub's layout or one file), the file shipped in the
+    package, the folder ``<WA_BENCH_MIRROR>/<dataset>``.
 
     Raises:
         DataError: the files are not there; says how to get them.
     """
     known = entry(dataset)
     if source is not None:
-        return _given(known, splits, Path(source), on_bad)
-    if known.embedded_path is not None:
-        return ParquetSource(known.embedded_path, splits)
-    mirror = os.environ.get(_MIRROR)
-    if mirror and (Path(mirror) / dataset).is_dir():
-        return _folder(known, splits, Path(mirror) / dataset, on_bad)
-    place = f"dataset {dataset}, split {', '.join(splits)}"
-    raise DataError(
-        Fault(
-            place,
-            f"a local copy (argument source=, or {_MIRROR}/{dataset})",
-            "neither",
-            f"download it: hf download {known.hub} --repo-type dataset --local-dir {dataset}, "
-            f"then pass source='{dataset}'",
-        )
-    )
+        path = Path(source)
+    elif known.embedded_path is not None:
+        path = known.embedded_path
+    else:
+        path = Path(os.environ.get(_MIRROR, "")) / dataset
+        if not os.environ.get(_MIRROR) or not path.is_dir():
+            raise DataError(
+                Fault(
+                    f"dataset {dataset}, split {', '.join(splits)}",
+                    f"a local copy (argument source=, or {_MIRROR}/{dataset})",
+                    "neither",
+                    f"download it: hf download {known.hub} --repo-type dataset --local-dir {dataset}, "
+                    f"then pass source='{dataset}'",
+                )
+            )
+    return _READERS[known.format](dataset, splits, path, on_bad)
 
 
-def _given(known: Entry, splits: Sequence[str], path: Path, on_bad: OnBad) -> Source:
+def _parquet(dataset: str, splits: Sequence[str], path: Path, on_bad: OnBad) -> Source:
+    if path.suffix != ".parquet" or not path.is_file():
+        raise DataError(Fault(str(path), f"a .parquet file, which is how {dataset} is kept", _what(path)))
+    return ParquetSource(path, splits, dataset)
+
+
+def _hls4ml_json(dataset: str, splits: Sequence[str], path: Path, on_bad: OnBad) -> Source:
     if path.is_dir():
-        return _folder(known, splits, path, on_bad)
-    if not path.is_file():
-        raise DataError(Fault(str(path), "a folder or file", "nothing"))
-    if path.suffix == ".parquet":
-        return ParquetSource(path, splits)
+        return JsonSource(_hub_files(entry(dataset), splits, path), on_bad)
+    if not path.is_file() or path.suffix not in (".json", ".csv"):
+        raise DataError(Fault(str(path), "a folder, or a .json or .csv file", _what(path)))
     if len(splits) != 1:
         raise DataError(Fault(str(path), "one split for one file", ", ".join(splits)))
-    if path.suffix == ".csv":
-        return TabularSource(path, splits[0])
-    return JsonSource([(path, splits[0])], on_bad)
+    return TabularSource(path, splits[0]) if path.suffix == ".csv" else JsonSource([(path, splits[0])], on_bad)
 
 
-def _folder(known: Entry, splits: Sequence[str], folder: Path, on_bad: OnBad) -> Source:
-    if not known.splits:
-        raise DataError(Fault(str(folder), "a .parquet file, which is how this dataset is kept", "a folder"))
+_READERS = {"parquet": _parquet, "hls4ml-json": _hls4ml_json}
+"""Readers by the catalogue's ``format``."""
+
+
+def _hub_files(known: Entry, splits: Sequence[str], folder: Path) -> list[tuple[Path, str]]:
+    """The files of some splits in the Hub's layout, each with its split."""
     files: list[tuple[Path, str]] = []
     faults: list[Fault] = []
     for split in splits:
-        pattern = known.splits[split]
-        matches = sorted(folder.glob(pattern))
+        matches = sorted(folder.glob(known.splits[split]))
         if not matches:
-            faults.append(Fault(f"{folder}, split {split}", f"files {pattern}", "none"))
+            faults.append(Fault(f"{folder}, split {split}", f"files {known.splits[split]}", "none"))
         files += [(path, split) for path in matches]
     if faults:
         raise DataError(*faults)
-    return JsonSource(files, on_bad)
+    return files
+
+
+def _what(path: Path) -> str:
+    return "a folder" if path.is_dir() else f"a {path.suffix or 'nameless'} file" if path.is_file() else "nothing"

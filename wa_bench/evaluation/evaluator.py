@@ -6,6 +6,7 @@ import polars as pl
 
 from wa_bench.data.dataset import Dataset
 from wa_bench.data.predictions import Predictions
+from wa_bench.errors import Fault, PredictionsError, UnknownNameError
 from wa_bench.evaluation.metrics import UndefinedMetricError, parse_metric
 from wa_bench.evaluation.report import Report, prediction_column
 from wa_bench.tracks.track import Exam, Group
@@ -18,26 +19,28 @@ def evaluate(predictions: Predictions, dataset: Dataset) -> Report:
     enters no metric.
 
     Raises:
-        PredictionsError: predictions of designs that the dataset does not hold.
+        PredictionsError: predictions of designs that the dataset does not hold, or of other targets.
+        UnknownNameError: the dataset holds no split that the track scores.
+        DataError: a sample id stands for more than one design.
     """
     track = dataset.track
-    groups = {g.column for exam in track.exams for g in exam.groups if g.column}
-    designs = dataset.frame().select("sample_id", "split", *sorted(groups)).collect()
-    predictions.check_ids(designs.get_column("sample_id"))
-    samples = (
-        dataset.truth()
-        .join(designs.drop("split"), on="sample_id", how="left")
-        .join(
-            predictions.frame().rename({name: prediction_column(name) for name in track.target_names}),
-            on="sample_id",
-            how="left",
-            maintain_order="left",
-        )
+    exams = [exam for exam in track.exams if exam.split in dataset.splits]
+    if not exams:
+        raise UnknownNameError(f"exam split of track {track.name}", ", ".join(dataset.splits), track.exam_splits)
+    if predictions.targets != track.target_names:
+        expected, found = ", ".join(track.target_names), ", ".join(predictions.targets)
+        raise PredictionsError(Fault(predictions.origin, f"the targets {expected} of track {track.name}", found))
+    predictions.check_ids(dataset.frame().select("sample_id").collect().get_column("sample_id"))
+    columns = sorted({group.column for exam in exams for group in exam.groups if group.column})
+    samples = dataset.truth(*columns).join(
+        predictions.frame().rename({name: prediction_column(name) for name in track.target_names}),
+        on="sample_id",
+        how="left",
+        maintain_order="left",
     )
     rows = [
         row
-        for exam in track.exams
-        if exam.split in dataset.splits
+        for exam in exams
         for group in exam.groups
         for row in _score_group(samples, track.target_names, track.metrics, exam, group)
     ]

@@ -117,6 +117,10 @@ class RPE(Metric):
     range = "(-inf, inf)"
     formula = "quantile q of 100 * (y - p) / (y + 1)"
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.q <= 1:
+            raise ValueError(f"q is a share from 0 to 1, found {self.q}")
+
     def _score(self, truth: Floats, prediction: Floats) -> float:
         return float(np.quantile(relative_percent_error(truth, prediction), self.q))
 
@@ -146,4 +150,5 @@ def parse_metric(text: str) -> Metric:
     try:
         return kind(**{match[2]: float(match[3])})
     except (TypeError, ValueError):
-        raise UnknownNameError(f"parameter of metric {match[1]}", match[2], names or ["(none)"]) from None
+        setting = f"{match[2]}={match[3]}"
+        raise UnknownNameError(f"parameter of metric {match[1]}", setting, names or ["(none)"]) from None

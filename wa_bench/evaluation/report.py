@@ -136,7 +136,8 @@ class Report:
 
 
 def number(value: float | None) -> str:
-    """A score for people: four significant digits, ``undefined`` for None."""
+    """A score for people: fewer decimals the larger it is, ``undefined`` for None."""
     if value is None:
         return "undefined"
+    value = 0.0 if abs(value) < 0.0005 else value
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"

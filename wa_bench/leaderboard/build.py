@@ -10,7 +10,8 @@ from wa_bench.errors import DataError, Fault
 from wa_bench.files import write_text
 from wa_bench.leaderboard import pages
 from wa_bench.leaderboard.ranking import Entry, rank
-from wa_bench.submissions.folder import check, read_scores
+from wa_bench.submissions.card import CARD_FILE
+from wa_bench.submissions.folder import Submission, check, verify_scores
 from wa_bench.tracks.track import Track, available
 
 _MARKER = ".wa-bench-site"
@@ -21,37 +22,57 @@ def boards(folder: str | os.PathLike[str], source: str | None = None) -> list[tu
 
     Raises:
         SubmissionError: a submission that cannot be scored.
-        DataError: scores that are missing or stale.
+        DataError: no submission is there, a folder is in the wrong place, or stored scores are missing or wrong.
     """
-    found = []
-    for name, track in available().items():
-        folders = sorted(path.parent for path in (Path(folder) / name).glob("*/card.yaml"))
-        submissions = [check(path, source) for path in folders]
-        for submission in submissions:
-            read_scores(submission)
-        if submissions:
-            found.append((track, rank(submissions)))
-    return found
+    known = available()
+    folder = Path(folder)
+    faults = []
+    folders: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob("*/*/")):
+        if path.parent.name not in known:
+            faults.append(Fault(str(path), f"a folder of a track ({', '.join(known)})", path.parent.name))
+        elif not (path / CARD_FILE).is_file():
+            faults.append(Fault(str(path), f"a submission with {CARD_FILE}", "none"))
+        else:
+            folders.setdefault(path.parent.name, []).append(path)
+    if not folders and not faults:
+        faults.append(Fault(str(folder), "submissions as <track>/<name>/card.yaml", "none"))
+    if faults:
+        raise DataError(*faults)
+    return [(known[name], rank([_submission(path, source) for path in paths])) for name, paths in folders.items()]
+
+
+def _submission(path: Path, source: str | None) -> Submission:
+    submission = check(path, source)
+    if submission.card.track != path.parent.name:
+        place = f"{path / CARD_FILE}, field track"
+        raise DataError(Fault(place, f"{path.parent.name!r}, the folder it lies in", repr(submission.card.track)))
+    verify_scores(submission)
+    return submission
 
 
 def build(boards: list[tuple[Track, list[Entry]]], site: str | os.PathLike[str]) -> Path:
-    """Write the site and return its ``index.html``; the folder is replaced as a whole.
+    """Write the site and return its ``index.html``; an earlier site stays until the new one is whole.
 
     Raises:
-        DataError: ``site`` is a folder with something else in it.
+        DataError: ``site`` is a file, or a folder with something else in it.
     """
-    site = Path(site)
+    site = Path(site).resolve()
+    if site.exists() and not site.is_dir():
+        raise DataError(Fault(str(site), "a folder", "a file", "choose another place"))
     if site.exists() and not (site / _MARKER).is_file() and any(site.iterdir()):
         raise DataError(Fault(str(site), "an empty folder or an earlier site", "other files", "choose another folder"))
-    fresh = site.with_name(f".{site.name}.{os.getpid()}.partial")
+    fresh, earlier = (site.with_name(f".{site.name}.{os.getpid()}.{state}") for state in ("partial", "earlier"))
     try:
         write_text(fresh / _MARKER, "")
         write_text(fresh / "index.html", pages.index(boards))
         for track, entries in boards:
             for entry in entries:
                 write_text(fresh / track.name / f"{entry.card.slug}.html", pages.submission(entry))
-        shutil.rmtree(site, ignore_errors=True)
+        if site.exists():
+            site.rename(earlier)
         fresh.rename(site)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(earlier, ignore_errors=True)
     return site / "index.html"

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -34,22 +34,30 @@ _FIXED_POINT = re.compile(
     r"^(?:ap_|ac_)?(u?)(fixed|int)<(\d+)(?:,(-?\d+))?(?:,(?:AP_)?(\w+))?(?:,(?:AP_)?(\w+))?(?:,\d+)?>$"
 )
 
+_LARGEST_COUNT = 2**53
+_LARGEST_WIDTH = 4096
+
 _Shape = list[int | list[int | None] | None]
+_Positive = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST_COUNT)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST_COUNT)]
+_Sizes = Annotated[list[_Positive], msgspec.Meta(min_length=1, max_length=3)]
+_Name = Annotated[str, msgspec.Meta(min_length=1)]
+_Clock = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 
 
 class _RawLayer(msgspec.Struct):
-    class_name: str
+    class_name: _Name
     input_shape: _Shape
     output_shape: _Shape
-    reuse_factor: int
-    parameters: int = 0
+    reuse_factor: _Positive
+    parameters: _Count = 0
     name: str | None = None
     inbound_layers: list[str] | None = None
-    neurons: int | None = None
-    filters: int | None = None
-    kernel_size: list[int] | None = None
-    strides: list[int] | None = None
-    pool_size: list[int] | None = None
+    neurons: _Positive | None = None
+    filters: _Positive | None = None
+    kernel_size: _Sizes | None = None
+    strides: _Sizes | None = None
+    pool_size: _Sizes | None = None
     padding: str | None = None
     use_bias: bool | None = None
     activation: str | None = None
@@ -57,8 +65,8 @@ class _RawLayer(msgspec.Struct):
 
 class _RawModel(msgspec.Struct):
     Precision: str | dict[str, str]
-    ReuseFactor: int
-    Strategy: str
+    ReuseFactor: _Positive
+    Strategy: _Name
 
 
 class _RawLayerSettings(msgspec.Struct):
@@ -68,8 +76,8 @@ class _RawLayerSettings(msgspec.Struct):
 class _RawSettings(msgspec.Struct):
     Model: _RawModel
     LayerName: dict[str, _RawLayerSettings] | None = None
-    clock_period: float | None = None
-    io_type: str | None = None
+    clock_period: _Clock | None = None
+    io_type: Literal["io_parallel", "io_stream"] | None = None
 
 
 class _RawMeta(msgspec.Struct):
@@ -91,12 +99,12 @@ class _RawLatency(msgspec.Struct):
     cycles_max: float | None = None
     interval_min: float | None = None
     interval_max: float | None = None
-    target_clock: float | None = None
+    target_clock: _Clock | None = None
 
 
 class _RawRecord(msgspec.Struct):
     meta_data: _RawMeta
-    model_config: list[_RawLayer]
+    model_config: Annotated[list[_RawLayer], msgspec.Meta(min_length=1)]
     hls_config: _RawSettings
     target_part: str
     hls4ml_version: str
@@ -134,33 +142,39 @@ def decode(
         record = msgspec.convert(raw, _RawRecord, strict=False)
         return _design(record, split, family, Provenance(file, index, revision))
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at ")
-        path = path.strip("`").removeprefix("$").removeprefix(".")
-        expected = message.removeprefix("Expected ").partition(", got")[0].replace("`", "")
-        misfit = _MisfitError(path, expected, _value_at(raw, path))
+        misfit = _misfit(str(error), raw)
     except _MisfitError as error:
         misfit = error
     place = f"{file}, record {index}" + (f", field {misfit.field}" if misfit.field else "")
     raise RecordError(Fault(place, misfit.expected, misfit.found))
 
 
-def _value_at(raw: Any, path: str) -> str:
-    """The offending value, shortened, as a reader of the file would see it."""
+def _misfit(message: str, raw: Any) -> _MisfitError:
+    """The message of msgspec, such as ``Expected `int`, got `str` - at `$.a[0].b` ``, with the offending value."""
+    complaint, _, path = message.partition(" - at ")
+    path = path.strip("`").removeprefix("$").removeprefix(".")
+    if missing := re.match(r"Object missing required field `(\w+)`", complaint):
+        return _MisfitError(path, f"the field {missing[1]}", "none")
+    expected = complaint.removeprefix("Expected ").partition(", got")[0].replace("`", "")
     value = raw
     for step in re.findall(r"[^.\[\]]+", path):
         try:
             value = value[int(step)] if isinstance(value, list) else value[step]
         except (KeyError, IndexError, TypeError, ValueError):
             break
-    text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):
+        text = "of great size or depth"
+    return _MisfitError(path, expected, f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}")
 
 
 def _design(record: _RawRecord, split: str, family: str | None, provenance: Provenance) -> Design:
     sample_id = record.meta_data.uuid or record.meta_data.model_id
     if not sample_id:
         raise _MisfitError("meta_data", "uuid or model_id", "neither")
-    family = family or _family(record)
+    if family is None:
+        family = "exemplar" if split == "exemplar" else _family(record)
     settings = record.hls_config
     default = parse_precision(_default_precision(settings.Model), "hls_config.Model.Precision")
     layers = _layers(record, default)
@@ -174,7 +188,7 @@ def _design(record: _RawRecord, split: str, family: str | None, provenance: Prov
         split=split,
         family=family,
         group=_group(record, family),
-        model_name=record.meta_data.model_name.rsplit("/", 1)[-1],
+        model_name=_model_name(record),
         source="wa-hls4ml",
         part=record.target_part,
         clock_ns=settings.clock_period if clock is None else clock,
@@ -194,12 +208,17 @@ def _design(record: _RawRecord, split: str, family: str | None, provenance: Prov
     )
 
 
+def _model_name(record: _RawRecord) -> str:
+    """The name without the folders it was built in."""
+    return record.meta_data.model_name.rsplit("/", 1)[-1]
+
+
 def _family(record: _RawRecord) -> str:
     """The family by content: each has a feature of its own."""
     kinds = {_kind(layer.class_name) for layer in record.model_config}
     if record.meta_data.model_id:
         return "2_20"
-    if _EXEMPLAR_NAME.match(record.meta_data.model_name):
+    if _EXEMPLAR_NAME.match(_model_name(record)):
         return "exemplar"
     if "conv2d" in kinds or "conv1d" in kinds:
         return "conv2d" if "conv2d" in kinds else "conv1d"
@@ -211,10 +230,10 @@ def _family(record: _RawRecord) -> str:
 def _group(record: _RawRecord, family: str) -> str:
     if family != "exemplar":
         return family if family in ("conv1d", "conv2d") else "dense"
-    match = _EXEMPLAR_NAME.match(record.meta_data.model_name)
+    match = _EXEMPLAR_NAME.match(_model_name(record))
     if match is None:
         expected = "an exemplar's name such as Jet_8b_128rf_L"
-        raise _MisfitError("meta_data.model_name", expected, repr(record.meta_data.model_name))
+        raise _MisfitError("meta_data.model_name", expected, repr(_model_name(record)))
     spelled = {name.lower(): name for name in EXEMPLARS}
     return spelled.get(match[1].lower(), match[1])
 
@@ -226,8 +245,9 @@ def _counts(report: _RawResources | _RawLatency | None, names: Sequence[str], fi
         value = getattr(report, name, None)
         if value is not None:
             whole = name != "bram"
-            if not math.isfinite(value) or value < 0 or (whole and value != int(value)):
-                expected = "a whole number >= 0" if whole else "a number >= 0"
+            in_range = math.isfinite(value) and 0 <= value <= _LARGEST_COUNT
+            if not in_range or (whole and value != int(value)):
+                expected = f"a {'whole ' if whole else ''}number from 0 to 2^53"
                 raise _MisfitError(f"{field}.{name}", expected, str(value))
             value = int(value) if whole else value
         counts[name] = value
@@ -250,6 +270,8 @@ def parse_precision(text: str, field: str) -> Precision | None:
         raise _MisfitError(field, "a type such as fixed<16,6>, int<8> or auto", repr(text))
     width = int(match[3])
     integer = width if match[2] == "int" else int(match[4])
+    if not 1 <= width <= _LARGEST_WIDTH or abs(integer) > _LARGEST_WIDTH:
+        raise _MisfitError(field, f"a width from 1 to {_LARGEST_WIDTH}", repr(text))
     return Precision(width, integer, not match[1], match[5] or "TRN", match[6] or "WRAP")
 
 
@@ -342,6 +364,8 @@ def _layer(
     kind = _kind(raw.class_name)
     in_shape = _shape(raw.input_shape, f"{place}.input_shape")
     out_shape = _shape(raw.output_shape, f"{place}.output_shape")
+    if entries and name not in entries and raw.parameters:
+        raise _MisfitError(place, "an entry of hls_config.LayerName for a layer with weights", f"none called {name!r}")
     precision = entries[name].Precision if name in entries else {}
     types = {"result": precision} if isinstance(precision, str) else precision
     has_weights = raw.parameters > 0
@@ -383,13 +407,20 @@ def _shape(raw: _Shape, field: str) -> list[int]:
 
 
 def _pool(raw: _RawLayer, kind: str, in_shape: list[int], out_shape: list[int]) -> list[int] | None:
-    if "pooling" not in kind:
-        return None
-    if raw.pool_size is not None:
+    """Pooling window: as given, else the only one that fits the sizes; None where several would."""
+    if "pooling" not in kind or raw.pool_size is not None:
         return raw.pool_size
-    if len(out_shape) < len(in_shape):
+    if "global" in kind:
         return in_shape[:-1]
-    return [i // o for i, o in zip(in_shape[:-1], out_shape[:-1], strict=True)]
+    if len(out_shape) != len(in_shape):
+        return None
+    window = []
+    for size, pooled in zip(in_shape[:-1], out_shape[:-1], strict=True):
+        fits = [w for w in range(1, size + 1) if (-(-size // w) if raw.padding == "same" else size // w) == pooled]
+        if len(fits) != 1:
+            return None
+        window += fits
+    return window
 
 
 def _activation(text: str | None) -> str | None:

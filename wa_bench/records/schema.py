@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import islice
 
 import msgspec
 import polars as pl
@@ -33,8 +34,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """One layer. Shapes leave out the batch dimension.
 
     ``inputs`` are the indices of the layers it reads: the graph. ``in_shape`` is the shape of the first input.
-    ``units`` are neurons or filters. ``pool`` is the pooling window, derived from the shapes where the record
-    does not give it. ``reuse_factor`` is the valid one, as built.
+    ``units`` are neurons or filters. ``pool`` is the pooling window; where the record does not give it, the one
+    that follows from the shapes, if only one does. ``reuse_factor`` is the valid one, as built.
     """
 
     kind: str
@@ -133,7 +134,12 @@ def arrow_schema() -> pa.Schema:
 
 def to_table(designs: Iterable[Design]) -> pa.Table:
     """Designs as an Arrow table, one row each."""
-    return pa.Table.from_pylist([msgspec.to_builtins(design) for design in designs], schema=arrow_schema())
+    schema = arrow_schema()
+    batches = [
+        pa.RecordBatch.from_pylist([msgspec.to_builtins(design) for design in chunk], schema=schema)
+        for chunk in _chunks(designs)
+    ]
+    return pa.Table.from_batches(batches, schema=schema)
 
 
 def to_frame(designs: Iterable[Design]) -> pl.DataFrame:
@@ -145,6 +151,13 @@ def designs(frame: pl.DataFrame) -> Iterator[Design]:
     """The rows of a frame as typed records."""
     for row in frame.iter_rows(named=True):
         yield msgspec.convert(row, Design)
+
+
+def _chunks(designs: Iterable[Design]) -> Iterator[list[Design]]:
+    """Some thousand designs at a time, so that a large dataset is never held as Python objects."""
+    remaining = iter(designs)
+    while chunk := list(islice(remaining, 4096)):
+        yield chunk
 
 
 _PRIMITIVES = {int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_()}

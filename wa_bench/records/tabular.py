@@ -2,7 +2,7 @@
 
 A row tells widths (``model_string`` such as ``80-24-120``), weight bits, requested reuse factor, strategy,
 cycles and post-synthesis resources; the layers follow from hls4ml's rules. Convolution rows do not tell their
-kernels, so their networks cannot be rebuilt.
+kernels, so their networks cannot be rebuilt. The export does not tell initiation intervals; they are null.
 """
 
 from __future__ import annotations
@@ -12,10 +12,15 @@ from collections.abc import Iterator
 from hashlib import md5
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from wa_bench.errors import Fault, RecordError
 from wa_bench.records.reuse import closest_valid_reuse_factor
 from wa_bench.records.schema import Design, Layer, Precision, Provenance
+
+_COUNTS = ("dsp", "ff", "lut", "uram", "cycles_min", "cycles_max")
+_COLUMNS = ("model_name", "prec", "model_string", "rf", "strategy", "target_clock", "bram", *_COUNTS)
+_LARGEST_COUNT = 2**53
 
 
 def read_tabular(path: Path, split: str) -> Iterator[Design]:
@@ -25,13 +30,19 @@ def read_tabular(path: Path, split: str) -> Iterator[Design]:
         RecordError: all faulty rows, with the row's index, expected and found.
     """
     faults: list[Fault] = []
-    with path.open(newline="", encoding="utf-8") as file:
-        for index, row in enumerate(csv.DictReader(file)):
-            try:
-                yield _design(row, split, Provenance(path.name, index))
-            except (KeyError, ValueError, TypeError) as error:
-                expected = "a fully connected design with numbers in every column"
-                faults.append(Fault(f"{path.name}, row {index}", expected, f"{type(error).__name__}: {error}"))
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        try:
+            rows = list(csv.DictReader(file))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise RecordError(Fault(path.name, "CSV text in UTF-8", str(error))) from None
+    if missing := [name for name in _COLUMNS if rows and name not in rows[0]]:
+        raise RecordError(Fault(path.name, f"the columns {', '.join(_COLUMNS)}", f"no {', '.join(missing)}"))
+    for index, row in enumerate(rows):
+        try:
+            yield _design(row, split, Provenance(path.name, index))
+        except (ValueError, TypeError) as error:
+            expected = "a fully connected design with whole numbers"
+            faults.append(Fault(f"{path.name}, row {index}", expected, str(error)))
     if faults:
         raise RecordError(*faults)
 
@@ -42,6 +53,11 @@ def _design(row: dict[str, str], split: str, provenance: Provenance) -> Design:
         raise ValueError(f"{name} is not fully connected; its layers cannot be rebuilt from the row")
     widths = [int(width) for width in row["model_string"].split("-")]
     requested = int(row["rf"])
+    if len(widths) < 2 or min(*widths, bits, requested) < 1:
+        raise ValueError(f"widths {row['model_string']}, bits {bits}, reuse factor {requested}")
+    counts: dict[str, Any] = {name: int(row[name]) for name in _COUNTS}
+    if not all(0 <= count <= _LARGEST_COUNT for count in (*counts.values(), float(row["bram"]))):
+        raise ValueError(f"resources or cycles outside 0 to 2^53: {row}")
     weight = Precision(bits, 1, signed=True)
     default = Precision(16, 6, signed=True)
     layers = [
@@ -78,11 +94,6 @@ def _design(row: dict[str, str], split: str, provenance: Provenance) -> Design:
         precision=default,
         layers=layers,
         bram=float(row["bram"]),
-        dsp=int(row["dsp"]),
-        ff=int(row["ff"]),
-        lut=int(row["lut"]),
-        uram=int(row["uram"]),
-        cycles_min=int(row["cycles_min"]),
-        cycles_max=int(row["cycles_max"]),
+        **counts,
         provenance=provenance,
     )

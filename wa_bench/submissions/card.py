@@ -15,11 +15,11 @@ from wa_bench.files import write_text
 CARD_FILE = "card.yaml"
 _MAX_BYTES = 64 * 1024
 
-SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$"
-_Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+SLUG_PATTERN = r"^[a-z0-9][a-z0-9-]{0,38}[a-z0-9]$(?!\n)"
+_Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\n]*$")]
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
 _Link = Annotated[str, msgspec.Meta(pattern=r"^https://[^\s\"'<>]+$", max_length=300)]
-_Positive = Annotated[float, msgspec.Meta(gt=0)]
+_Seconds = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,9 +39,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     training_data: _Line
     labels: _Line
     code: _Link | None = None
-    parameters: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    parameters: Annotated[int, msgspec.Meta(ge=0, le=10**15)] | None = None
     hardware: _Line | None = None
-    seconds_per_design: _Positive | None = None
+    seconds_per_design: _Seconds | None = None
 
 
 def read_card(path: Path) -> Card:
@@ -51,24 +51,53 @@ def read_card(path: Path) -> Card:
         SubmissionError: all faults of the card at once.
     """
     fields = _read_yaml(path)
-    faults: list[Fault] = []
     known = get_type_hints(Card, include_extras=True)
-    for name in fields.keys() - known.keys():
-        faults.append(Fault(f"{path.name}, field {str(name)[:40]!r}", f"one of {', '.join(known)}", "an unknown field"))
+    faults = [
+        Fault(f"{path.name}, field {_shown(name)}", f"one of {', '.join(known)}", "an unknown field")
+        for name in fields
+        if name not in known
+    ]
     required = {field.name for field in msgspec.structs.fields(Card) if field.required}
     values: dict[str, Any] = {}
     for name, annotation in known.items():
         if name in fields:
             try:
-                values[name] = msgspec.convert(fields[name], annotation)
+                values[name] = msgspec.convert(fields[name], annotation, strict=False)
+                faults += _text_faults(values[name], f"{path.name}, field {name}")
             except msgspec.ValidationError as error:
-                expected = str(error).removeprefix("Expected ").partition(" - at ")[0]
-                faults.append(Fault(f"{path.name}, field {name}", expected, repr(fields[name])[:80]))
+                expected = _EXPECTED.get(name) or str(error).removeprefix("Expected ").partition(" - at ")[0]
+                faults.append(Fault(f"{path.name}, field {name}", expected, _shown(fields[name])))
         elif name in required:
             faults.append(Fault(f"{path.name}, field {name}", "a value", "nothing"))
     if faults:
         raise SubmissionError(*faults)
     return Card(**values)
+
+
+_EXPECTED = {
+    "slug": "2 to 40 small letters, digits and hyphens, such as my-surrogate",
+    "kind": "surrogate or control",
+    "code": "a link that starts with https://",
+}
+
+
+def _text_faults(value: Any, place: str) -> list[Fault]:
+    """Text must show what it holds: no control, formatting or lone surrogate characters, and not only blanks."""
+    texts = value if isinstance(value, list) else [value]
+    bad = [text for text in texts if isinstance(text, str) and not _is_plain(text)]
+    return [Fault(place, "text of visible characters", _shown(text)) for text in bad]
+
+
+def _is_plain(text: str) -> bool:
+    return bool(text.strip()) and text.replace("\n", "").isprintable()
+
+
+def _shown(value: Any) -> str:
+    """A value for an error message: short, and escaped."""
+    try:
+        return ascii(value)[:80]
+    except ValueError:
+        return f"a value of type {type(value).__name__} too large to show"
 
 
 def write_card(path: Path, card: Card) -> None:
@@ -90,9 +119,17 @@ def _read_yaml(path: Path) -> dict[Any, Any]:
                 place = f"{path.name}, line {token.start_mark.line + 1}"
                 raise SubmissionError(Fault(place, "plain YAML", "a tag, anchor or alias"))
         fields = yaml.load(text, yaml.SafeLoader)
+        repeated = _repeated_keys(yaml.compose(text, yaml.SafeLoader))
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         reason = re.sub(r"\s+", " ", str(error))[:200]
         raise SubmissionError(Fault(path.name, "readable YAML in UTF-8", reason)) from None
     if not isinstance(fields, dict):
         raise SubmissionError(Fault(path.name, "fields such as 'name: ...'", type(fields).__name__))
+    if repeated:
+        raise SubmissionError(Fault(path.name, "each field once", f"{', '.join(map(_shown, repeated))} again"))
     return fields
+
+
+def _repeated_keys(node: yaml.Node | None) -> list[str]:
+    keys = [key.value for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
+    return sorted({str(key) for key in keys if keys.count(key) > 1 or key == "<<"})

@@ -8,11 +8,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from wa_bench.data.dataset import Dataset, load
 from wa_bench.data.predictions import Predictions
@@ -66,8 +69,7 @@ def check(folder: str | os.PathLike[str], source: str | None = None) -> Submissi
         source: where the track's records are, if not in the usual places.
 
     Raises:
-        SubmissionError: all faults of card and predictions at once.
-        DataError: the records to score against are not there.
+        SubmissionError: all faults of card and predictions at once; also if the records to score against are absent.
     """
     folder = Path(folder)
     faults: list[Fault] = []
@@ -91,9 +93,11 @@ def check(folder: str | os.PathLike[str], source: str | None = None) -> Submissi
             if len(present) == 1:
                 predictions = Predictions.read(present[0], judge.target_names)
                 predictions.check_ids(exam.frame().select("sample_id").collect().get_column("sample_id"))
+                if predictions.frame().is_empty():
+                    faults.append(Fault(present[0].name, "at least one prediction", "none"))
         except UnknownNameError as error:
             faults.append(Fault(f"{CARD_FILE}, field track", "a known track", str(error)))
-        except PredictionsError as error:
+        except (DataError, PredictionsError) as error:
             faults += error.faults
     if faults or card is None or predictions is None or exam is None:
         raise SubmissionError(*faults)
@@ -111,21 +115,59 @@ def score(folder: str | os.PathLike[str], source: str | None = None) -> Report:
     return submission.report
 
 
-def read_scores(submission: Submission) -> dict[str, Any]:
-    """The stored scores of a submission, if they are those of its predictions and of the present truth.
+def verify_scores(submission: Submission) -> None:
+    """Compare the stored scores of a submission with scores computed now.
 
     Raises:
-        DataError: they are missing or stale; names the command that makes them.
+        DataError: they are missing, damaged or differ; names the command that makes them.
     """
     file = submission.folder / SCORES_FILE
     remedy = f"run: wa-bench submit score {submission.folder}"
     if not file.is_file():
         raise DataError(Fault(str(file), "scores", "nothing", remedy))
-    stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    for name, expected in (
-        ("predictions_sha256", sha256_of(submission.predictions_file)),
-        ("truth_fingerprint", submission.exam.fingerprint()),
-    ):
-        if stored.get(name) != expected:
-            raise DataError(Fault(f"{file}, {name}", expected, str(stored.get(name)), remedy))
-    return stored
+    try:
+        stored = msgspec.json.decode(file.read_bytes(), type=_Scores)
+    except msgspec.MsgspecError as error:
+        raise DataError(Fault(str(file), "scores as wa-bench writes them", str(error), remedy)) from None
+    computed = msgspec.convert(submission.scores(), _Scores)
+    for name in ("submission", "track", "predictions_sha256", "truth_fingerprint"):
+        if getattr(stored, name) != getattr(computed, name):
+            place = f"{file}, {name}"
+            raise DataError(Fault(place, repr(getattr(computed, name)), repr(getattr(stored, name)), remedy))
+    if len(stored.scores) != len(computed.scores):
+        raise DataError(Fault(str(file), f"{len(computed.scores)} scores", str(len(stored.scores)), remedy))
+    for theirs, ours in zip(stored.scores, computed.scores, strict=True):
+        if not theirs.agrees(ours):
+            raise DataError(Fault(f"{file}, {ours.place()}", repr(ours.value), repr(theirs.value), remedy))
+
+
+class _Score(msgspec.Struct, frozen=True):
+    """A row of ``Report.rows`` as stored."""
+
+    split: str
+    group: str
+    target: str
+    metric: str
+    value: float | None
+    designs: int
+    answered: int
+
+    def place(self) -> str:
+        return f"{self.metric}@{self.target} of {self.group} on {self.split}"
+
+    def agrees(self, other: _Score) -> bool:
+        """Whether both say the same, but for rounding in the last digits (other machine, other library)."""
+        if self.value is None or other.value is None:
+            return self == other
+        close = math.isclose(self.value, other.value, rel_tol=1e-9, abs_tol=1e-9)
+        return close and msgspec.structs.replace(self, value=other.value) == other
+
+
+class _Scores(msgspec.Struct, frozen=True):
+    """What ``scores.json`` holds, as far as it is compared."""
+
+    submission: str
+    track: str
+    predictions_sha256: str
+    truth_fingerprint: str
+    scores: list[_Score]

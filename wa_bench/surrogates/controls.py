@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import polars as pl
 
 from wa_bench.data.dataset import Dataset
@@ -36,7 +37,7 @@ class Constant(Estimator):
         write_text(folder / _STATE, json.dumps(self._means, indent=2) + "\n")
 
     def _read_state(self, folder: Path) -> None:
-        self._means = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+        self._means = msgspec.json.decode((folder / _STATE).read_bytes(), type=dict[str, float])
 
 
 @dataclass

@@ -14,7 +14,9 @@ from functools import cache
 from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Any, ClassVar, Self
+from zipfile import BadZipFile
 
+import msgspec
 import polars as pl
 
 from wa_bench.data.dataset import Dataset
@@ -23,6 +25,15 @@ from wa_bench.errors import DataError, Fault, NotFittedError, UnknownNameError
 from wa_bench.files import write_text
 
 _SETTINGS_FILE = "surrogate.json"
+
+
+class _Saved(msgspec.Struct):
+    """What ``surrogate.json`` holds."""
+
+    surrogate: str
+    settings: dict[str, Any]
+    trained_on: str | None
+    wa_bench: str
 
 
 class Estimator(ABC):
@@ -37,7 +48,13 @@ class Estimator(ABC):
     trained_on: str | None = None
 
     def fit(self, train: Dataset, val: Dataset | None = None) -> Self:
-        """Learn from ``train``; ``val`` is for early stopping, where the surrogate uses it."""
+        """Learn from ``train``; ``val`` is for early stopping, where the surrogate uses it.
+
+        Raises:
+            DataError: no design of ``train`` has every target.
+        """
+        if train.truth().is_empty():
+            raise DataError(Fault(repr(train), "designs with every target to learn from", "none"))
         self._fit(train, val)
         self.trained_on = train.fingerprint()
         return self
@@ -77,20 +94,26 @@ class Estimator(ABC):
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Self:
-        """The surrogate that ``save`` wrote to ``folder``.
+        """The surrogate that ``save`` wrote to ``folder``; called on ``Estimator`` itself, whichever it is.
 
         Raises:
-            DataError: the folder holds none, or another kind.
+            DataError: the folder holds none, another one, or a damaged one.
         """
         file = Path(folder) / _SETTINGS_FILE
         if not file.is_file():
             raise DataError(Fault(str(file), "a saved surrogate", "nothing"))
-        about = json.loads(file.read_text(encoding="utf-8"))
-        if about["surrogate"] != cls.name:
-            raise DataError(Fault(str(file), f"surrogate {cls.name!r}", repr(about["surrogate"])))
-        model = cls(**about["settings"])
-        model.trained_on = about["trained_on"]
-        model._read_state(Path(folder))
+        try:
+            about = msgspec.json.decode(file.read_bytes(), type=_Saved)
+            kind = available().get(about.surrogate)
+            if kind is None or not issubclass(kind, cls):
+                expected = f"surrogate {cls.name!r}" if cls is not Estimator else f"one of {', '.join(available())}"
+                raise DataError(Fault(str(file), expected, repr(about.surrogate)))
+            model = msgspec.convert(about.settings, kind)
+            model._read_state(Path(folder))
+        except (msgspec.MsgspecError, OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+            found = f"damaged files ({type(error).__name__}: {error})"
+            raise DataError(Fault(str(folder), "a whole saved surrogate", found)) from None
+        model.trained_on = about.trained_on
         return model
 
     def settings(self) -> dict[str, Any]:

@@ -11,7 +11,8 @@ Per-layer columns of :func:`layers`:
 ``multipliers``
     ``n_in * n_out / reuse``: multipliers that work in parallel.
 ``weight_bits``, ``input_bits``
-    widths of the two operands; the input's is the result width of the layer before.
+    widths of the two operands; the input's is the result width of the nearest layer before that computes,
+    the model's default where that is ``auto``.
 ``accumulator_bits``
     ``weight_bits + input_bits + ceil(log2(n_in + 1))``: holds the sum without overflow.
 ``positions``
@@ -23,6 +24,8 @@ from __future__ import annotations
 import polars as pl
 
 _WEIGHTED = ("dense", "conv1d", "conv2d")
+_PASSING = "pooling|flatten|dropout|reshape|permute"
+"""Layers that hand on the width of what they read, unless the record says otherwise."""
 _UNKNOWN_BITS = 16
 
 
@@ -41,10 +44,14 @@ def layers(frame: pl.DataFrame) -> pl.DataFrame:
         .explode("layers")
         .select("row", "strategy", "default_bits", pl.col("layers").struct.unnest())
         .with_columns(
+            pl.when(pl.col("kind").str.contains(_PASSING) & pl.col("result").is_null())
+            .then(None)
+            .otherwise(pl.coalesce(pl.col("result").struct.field("width"), "default_bits", pl.lit(_UNKNOWN_BITS)))
+            .alias("output_bits"),
+        )
+        .with_columns(
             pl.coalesce(
-                pl.col("result").struct.field("width").shift(1).over("row"),
-                "default_bits",
-                pl.lit(_UNKNOWN_BITS),
+                pl.col("output_bits").forward_fill().shift(1).over("row"), "default_bits", pl.lit(_UNKNOWN_BITS)
             ).alias("input_bits"),
         )
         .filter(pl.col("kind").is_in(_WEIGHTED))
