@@ -92,7 +92,7 @@ class Report:
 
     def to_json(self) -> str:
         """``to_dict`` as JSON text."""
-        return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+        return scores_text(self.to_dict())
 
     def table(self, split: str) -> Table:
         """One split as a rich table: a line a group and metric, a column a target."""
@@ -133,6 +133,13 @@ class Report:
                 raise UnknownNameError(f"{column} in this report", value, rows.get_column(column).unique().to_list())
             rows = narrowed
         return rows
+
+
+def scores_text(scores: dict[str, Any]) -> str:
+    """Scores as JSON text, one row a line, so that changes can be read."""
+    head = {name: value for name, value in scores.items() if name != "scores"}
+    rows = ",\n".join("  " + json.dumps(row, allow_nan=False) for row in scores["scores"])
+    return json.dumps(head, indent=1).removesuffix("\n}") + f',\n "scores": [\n{rows}\n ]\n}}\n'
 
 
 def number(value: float | None) -> str:

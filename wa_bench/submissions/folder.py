@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from wa_bench.data.dataset import Dataset, load
 from wa_bench.data.predictions import Predictions
 from wa_bench.errors import DataError, Fault, PredictionsError, SubmissionError, UnknownNameError
 from wa_bench.evaluation.evaluator import evaluate
-from wa_bench.evaluation.report import Report
+from wa_bench.evaluation.report import Report, scores_text
 from wa_bench.files import sha256_of, write_text
 from wa_bench.submissions.card import CARD_FILE, Card, read_card, write_card
 from wa_bench.tracks.track import track
@@ -111,7 +110,7 @@ def score(folder: str | os.PathLike[str], source: str | None = None) -> Report:
         SubmissionError: it cannot be scored; nothing is written then.
     """
     submission = check(folder, source)
-    write_text(submission.folder / SCORES_FILE, json.dumps(submission.scores(), indent=1, allow_nan=False) + "\n")
+    write_text(submission.folder / SCORES_FILE, scores_text(submission.scores()))
     return submission.report
 
 
