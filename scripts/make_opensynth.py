@@ -22,7 +22,7 @@ import msgspec
 import polars as pl
 import pyarrow.parquet as pq
 
-from wa_bench.errors import ToolError
+from wa_bench.errors import MissingToolError, ToolError
 from wa_bench.files import replacing
 from wa_bench.opensynth.generate import Measurement, measure, record, regenerate
 from wa_bench.opensynth.network import EXEMPLAR_GRID, EXEMPLAR_SEED
@@ -41,6 +41,8 @@ def measure_all(work: Path, count: int, jobs: int, time_limit: float) -> None:
     def one(seed: int) -> tuple[int, str]:
         try:
             content, kind = msgspec.json.encode(measure(seed, time_limit)), "json"
+        except MissingToolError:
+            raise
         except ToolError as error:
             content, kind = str(error).encode(), "failed"
         with replacing(work / f"{seed}.{kind}") as partial:

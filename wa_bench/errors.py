@@ -6,7 +6,8 @@ file holds all faults of that file.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 _SHOWN = 20
@@ -69,4 +70,22 @@ class NotFittedError(WaBenchError):
 
 
 class ToolError(WaBenchError):
-    """An outside program (simulator, synthesizer) or an optional package is missing or failed."""
+    """An outside program (simulator, synthesizer) failed, or a design failed in it."""
+
+
+class MissingToolError(ToolError):
+    """An outside program or an optional package is not installed; the message says how to install it."""
+
+
+@contextmanager
+def needs_extra(extra: str) -> Iterator[None]:
+    """Around imports of optional packages: name the extra that installs what is missing.
+
+    Raises:
+        MissingToolError: a package imported in the block is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        message = f"expected the package {error.name}, found none; install it: pip install 'wa-bench[{extra}]'"
+        raise MissingToolError(message) from None

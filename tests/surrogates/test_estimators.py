@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ import polars as pl
 import pytest
 
 import wa_bench as wb
-from wa_bench.errors import DataError, NotFittedError, UnknownNameError
+from wa_bench.errors import DataError, MissingToolError, NotFittedError, UnknownNameError
+from wa_bench.evaluation import figures
 from wa_bench.surrogates import Estimator, features
 from wa_bench.surrogates.trees import Trees
 
@@ -117,6 +119,20 @@ def test_nothing_can_be_learned_from_no_truth(raw: dict[str, Any], tmp_path: Pat
     (tmp_path / "r.json").write_text(json.dumps([{**raw, "resource_report": {}}]))
     with pytest.raises(DataError, match="expected designs with every target to learn from, found none"):
         wb.surrogate("constant").fit(wb.load("hls4ml", "test", source=tmp_path / "r.json"))
+
+
+@pytest.mark.parametrize(("package", "extra"), [("sklearn", "surrogates"), ("matplotlib", "plots")])
+def test_a_missing_extra_is_an_error_that_says_how_to_install_it(
+    package: str, extra: str, train: wb.Dataset, exam: wb.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingToolError, match=rf"package {package}.*pip install 'wa-bench\[{extra}\]'"):
+        if package == "sklearn":
+            Trees().fit(train)
+        else:
+            figures.parity(wb.evaluate(wb.surrogate("oracle").predict(exam), exam))
 
 
 def test_weights_of_foreign_types_are_not_loaded(fitted: dict[str, Estimator], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from wa_bench.errors import ToolError
+from wa_bench.errors import needs_extra
 from wa_bench.evaluation.metrics import Floats, relative_percent_error
 from wa_bench.evaluation.report import Report, prediction_column
 
@@ -94,12 +94,8 @@ def _pairs(report: Report, split: str, target: str) -> tuple[Floats, Floats]:
 
 
 def _style() -> AbstractContextManager[None]:
-    try:
+    with needs_extra("plots"):
         from matplotlib import rc_context
-    except ImportError:
-        raise ToolError(
-            "figures: expected the package matplotlib, found none; install it: pip install 'wa-bench[plots]'"
-        ) from None
     return rc_context(
         {
             "text.color": _INK,

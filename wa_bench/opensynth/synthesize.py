@@ -11,11 +11,11 @@ import json
 import subprocess
 import sys
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from wa_bench.errors import ToolError
+from wa_bench.errors import ToolError, needs_extra
 
 SCRIPT = (
     "read_verilog design.v",
@@ -33,14 +33,10 @@ def tool_version() -> str:
     """Version of the pyosys wheel, which is the version of Yosys.
 
     Raises:
-        ToolError: pyosys is not installed.
+        MissingToolError: pyosys is not installed.
     """
-    try:
+    with needs_extra("opensynth"):
         return version("pyosys")
-    except PackageNotFoundError:
-        raise ToolError(
-            "expected the package pyosys (Yosys), found none; install it: pip install 'wa-bench[opensynth]'"
-        ) from None
 
 
 def synthesize(verilog: str, time_limit: float | None = None) -> dict[str, int]:

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from wa_bench.data.dataset import Dataset
-from wa_bench.errors import DataError, Fault
+from wa_bench.errors import DataError, Fault, needs_extra
 from wa_bench.files import replacing
 from wa_bench.surrogates import analytic, features
 from wa_bench.surrogates.estimator import Estimator
@@ -47,8 +47,9 @@ class Trees(Estimator):
         self._models: dict[str, Any] = {}
 
     def _fit(self, train: Dataset, val: Dataset | None) -> None:
-        from sklearn.ensemble import HistGradientBoostingRegressor
-        from threadpoolctl import threadpool_limits
+        with needs_extra("surrogates"):
+            from sklearn.ensemble import HistGradientBoostingRegressor
+            from threadpoolctl import threadpool_limits
 
         targets = train.track.target_names
         frame = train.frame().drop_nulls(targets).collect()
@@ -66,7 +67,8 @@ class Trees(Estimator):
                 self._models[name] = model.fit(x, y)
 
     def _predict(self, frame: pl.DataFrame, targets: tuple[str, ...]) -> list[pl.Series]:
-        from threadpoolctl import threadpool_limits
+        with needs_extra("surrogates"):
+            from threadpoolctl import threadpool_limits
 
         x, baseline = self._features(frame)
         with threadpool_limits(self.threads):
@@ -81,13 +83,15 @@ class Trees(Estimator):
         return matrix.to_numpy(), {name: estimates.get_column(name).to_numpy() for name in estimates.columns}
 
     def _write_state(self, folder: Path) -> None:
-        import skops.io
+        with needs_extra("surrogates"):
+            import skops.io
 
         with replacing(folder / _STATE) as partial:
             skops.io.dump(self._models, partial)
 
     def _read_state(self, folder: Path) -> None:
-        import skops.io
+        with needs_extra("surrogates"):
+            import skops.io
 
         file = folder / _STATE
         if foreign := sorted(set(skops.io.get_untrusted_types(file=file)) - set(_TREE_TYPES)):
