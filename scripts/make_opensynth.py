@@ -1,10 +1,10 @@
-"""Make the records of the opensynth track, and prove those that are there.
+"""Make the records of the opensynth track, and check those that are there.
 
     python scripts/make_opensynth.py measure --work build/opensynth --random 300 --jobs 2
     python scripts/make_opensynth.py pack --work build/opensynth
     python scripts/make_opensynth.py check --sample 10 --seed 1
 
-``measure`` synthesizes and proves one design after another; stopped at any moment, it goes on where it was.
+``measure`` synthesizes and simulates one design after another; stopped at any moment, it goes on where it was.
 ``pack`` writes the measured designs to wa_bench/samples/opensynth.parquet. ``check`` makes designs chosen at
 random again from their seeds, simulation included, and compares the records.
 """
@@ -24,17 +24,20 @@ import pyarrow.parquet as pq
 
 from wa_bench.errors import MissingToolError, ToolError
 from wa_bench.files import replacing
-from wa_bench.opensynth.generate import Measurement, measure, record, regenerate
+from wa_bench.opensynth.generate import Measurement, differences, measure, record, regenerate
 from wa_bench.opensynth.network import EXEMPLAR_GRID, EXEMPLAR_SEED
+from wa_bench.opensynth.simulate import simulator
+from wa_bench.opensynth.synthesize import tool_version
 from wa_bench.records.schema import Design, designs, to_table
 
 SAMPLE = Path(__file__).parent.parent / "wa_bench" / "samples" / "opensynth.parquet"
 
 
 def measure_all(work: Path, count: int, jobs: int, time_limit: float) -> None:
-    """Write ``<seed>.json`` for every seed not yet there, or ``<seed>.failed`` with the reason."""
+    """Write ``<seed>.json`` for every seed that has no current one, or ``<seed>.failed`` with the reason."""
+    print(f"tools: Yosys {tool_version()}, {simulator()}")
     seeds = [*range(count), *(EXEMPLAR_SEED + i for i in range(len(EXEMPLAR_GRID)))]
-    todo = [s for s in seeds if not any((work / f"{s}.{kind}").exists() for kind in ("json", "failed"))]
+    todo = [seed for seed in seeds if not is_done(work, seed)]
     print(f"{len(seeds)} designs, {len(seeds) - len(todo)} already there")
     started = time.monotonic()
 
@@ -56,10 +59,23 @@ def measure_all(work: Path, count: int, jobs: int, time_limit: float) -> None:
             print(f"{done}/{len(todo)}  seed {seed}: {kind}  {spent:.0f} s, {left:.0f} s left", flush=True)
 
 
+def is_done(work: Path, seed: int) -> bool:
+    """Whether the seed failed before or has a measurement of the present generator."""
+    file = work / f"{seed}.json"
+    if file.exists():
+        return msgspec.json.decode(file.read_bytes(), type=Measurement).is_current()
+    return (work / f"{seed}.failed").exists()
+
+
 def pack(work: Path) -> None:
-    """Write the sample; rows in order of the seed."""
+    """Write the sample, rows in order of the seed. Stale measurements are an error."""
     paths = sorted(work.glob("*.json"), key=lambda path: int(path.stem))
-    table = to_table(record(msgspec.json.decode(path.read_bytes(), type=Measurement)) for path in paths)
+    measurements = [msgspec.json.decode(path.read_bytes(), type=Measurement) for path in paths]
+    stale = [measurement.seed for measurement in measurements if not measurement.is_current()]
+    if not measurements or stale:
+        found = f"{len(measurements)} measurements, {len(stale)} of another generator version (seeds {stale[:5]})"
+        sys.exit(f"error: {work}: expected current measurements, found {found}; run the step 'measure' first")
+    table = to_table(map(record, measurements))
     with replacing(SAMPLE) as partial:
         pq.write_table(table, partial, compression="zstd", compression_level=19)
     failed = len(list(work.glob("*.failed")))
@@ -69,19 +85,19 @@ def pack(work: Path) -> None:
 def check(count: int, seed: int, jobs: int) -> bool:
     """Whether ``count`` random shipped records come out the same when made again."""
     shipped = list(designs(pl.read_parquet(SAMPLE)))
-    chosen = random.Random(seed).sample(shipped, count)
+    chosen = random.Random(seed).sample(shipped, min(count, len(shipped)))
 
-    def again(design: Design) -> tuple[Design, Design]:
-        return design, regenerate(design)
+    def again(design: Design) -> tuple[Design, list[str]]:
+        return design, differences(design, regenerate(design))
 
     same = 0
     with ThreadPoolExecutor(jobs) as pool:
-        for design, made in pool.map(again, chosen):
-            verdict = "identical" if made == design else "DIFFERENT"
-            same += made == design
+        for design, differing in pool.map(again, chosen):
+            same += not differing
+            verdict = f"DIFFERENT in {', '.join(differing)}" if differing else "identical"
             print(f"{design.sample_id}  {design.model_name}, {design.strategy}: {verdict}", flush=True)
-    print(f"{same} of {count} records identical")
-    return same == count
+    print(f"{same} of {len(chosen)} records identical")
+    return same == len(chosen)
 
 
 def main() -> None:
@@ -94,12 +110,15 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--time-limit", type=float, default=600, help="seconds a design")
     arguments = parser.parse_args()
-    if arguments.step == "measure":
-        measure_all(arguments.work, arguments.random, arguments.jobs, arguments.time_limit)
-    elif arguments.step == "pack":
-        pack(arguments.work)
-    elif not check(arguments.sample, arguments.seed, arguments.jobs):
-        sys.exit(1)
+    try:
+        if arguments.step == "measure":
+            measure_all(arguments.work, arguments.random, arguments.jobs, arguments.time_limit)
+        elif arguments.step == "pack":
+            pack(arguments.work)
+        elif not check(arguments.sample, arguments.seed, arguments.jobs):
+            sys.exit(1)
+    except ToolError as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

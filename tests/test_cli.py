@@ -43,7 +43,7 @@ def test_demo_prints_the_ranking_and_the_page(tmp_path: Path) -> None:
     assert places == sorted(places)
     assert str(tmp_path / "site" / "index.html") in shown.stdout
     result = json.loads(run("demo", "--out", tmp_path, "--json").stdout)
-    assert [line["slug"] for line in result["ranking"]] == ["oracle", "trees", "analytic", "constant"]
+    assert [line["slug"] for line in result["boards"][0]["ranking"]] == ["oracle", "trees", "analytic", "constant"]
     again = run("leaderboard", "build", tmp_path / "submissions", "--site", tmp_path / "other")
     assert again.returncode == 0
     assert (tmp_path / "other" / "index.html").read_bytes() == (tmp_path / "site" / "index.html").read_bytes()

@@ -66,7 +66,7 @@ def demo(
     notes = Console(stderr=True)
     with notes.status("") as status:
         entries, page = demo.run(out, say=status.update)
-    _print_ranking(entries, page, as_json)
+    _print_boards([entries], page, as_json)
 
 
 @app.command()
@@ -178,37 +178,40 @@ def leaderboard_build(
 
     ranked = boards(folder, source)
     page = build(ranked, site)
-    for _, entries in ranked:
-        _print_ranking(entries, page, as_json)
+    _print_boards([entries for _, entries in ranked], page, as_json)
 
 
-def _print_ranking(entries: list[Entry], page: Path, as_json: bool) -> None:
-    track = entries[0].report.track
-    splits = entries[0].report.splits
-    means = [[entry.report.mean(track.rank_by, split) for split in splits] for entry in entries]
-    if as_json:
-        ranking: list[dict[str, Any]] = [
-            {
-                "rank": entry.rank,
-                "slug": entry.card.slug,
-                "kind": entry.card.kind,
-                "mean": dict(zip(splits, mean, strict=True)),
-            }
-            for entry, mean in zip(entries, means, strict=True)
-        ]
-        print(json.dumps({"track": track.name, "by": track.rank_by, "ranking": ranking, "site": str(page)}))
-        return
+def _print_boards(boards: list[list[Entry]], page: Path, as_json: bool) -> None:
     from wa_bench.evaluation.report import number
 
-    print(f"{track.title}: mean {track.rank_by} over {len(track.targets)} targets. Truth: {track.truth}.")
-    _print_table(
-        ["rank", "surrogate", *splits],
-        [
-            [str(entry.rank or "-"), entry.card.name, *map(number, mean)]
-            for entry, mean in zip(entries, means, strict=True)
-        ],
-    )
-    print(f"Open {page.resolve()}")
+    rankings = [_ranking(entries) for entries in boards]
+    if as_json:
+        print(json.dumps({"site": str(page), "boards": rankings}))
+        return
+    for entries, ranking in zip(boards, rankings, strict=True):
+        track = entries[0].report.track
+        print(f"{track.title}: mean {track.rank_by} over {len(track.targets)} targets. Truth: {track.truth}.")
+        rows = [
+            [str(line["rank"] or "-"), line["name"], *map(number, line["mean"].values())] for line in ranking["ranking"]
+        ]
+        _print_table(["rank", "surrogate", *entries[0].report.splits], rows)
+    print(f"Open {page}")
+
+
+def _ranking(entries: list[Entry]) -> dict[str, Any]:
+    """A board as plain values."""
+    track = entries[0].report.track
+    lines = [
+        {
+            "rank": entry.rank,
+            "slug": entry.card.slug,
+            "name": entry.card.name,
+            "kind": entry.card.kind,
+            "mean": {split: entry.report.mean(track.rank_by, split) for split in entry.report.splits},
+        }
+        for entry in entries
+    ]
+    return {"track": track.name, "by": track.rank_by, "ranking": lines}
 
 
 def _print_table(headings: list[str], rows: list[list[Any]]) -> None:

@@ -49,7 +49,8 @@ def run(out: str | os.PathLike[str], say: Callable[[str], None] = lambda _: None
         score(folder)
     say("building the site")
     ranked = boards(out / "submissions")
-    return ranked[0][1], build(ranked, out / "site")
+    page = build(ranked, out / "site")
+    return next(entries for found, entries in ranked if found.name == TRACK), page
 
 
 def _card(model: Estimator) -> Card:

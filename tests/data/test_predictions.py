@@ -32,7 +32,7 @@ FAULTS: list[tuple[Break, str]] = [
     (lambda f: f.with_columns(uram=pl.lit(1)), r"found unexpected columns 'uram'; leave them out"),
     (
         replaced("sample_id", ["a", "b", "a"]),
-        r"column sample_id: expected each id once, found 1 ids .*'a' in rows 1, 3",
+        r"column sample_id: expected each id once, found 1 repeated: .*'a' in rows 1, 3",
     ),
     (replaced("sample_id", ["a", None, "c"]), r"expected an id in every row, found none in row 2"),
     (replaced("lut", [1.0, float("nan"), 3.0]), r"column lut: expected a number within .* found nan for 'b' \(row 2\)"),

@@ -79,6 +79,11 @@ def test_a_metric_prints_to_the_string_it_parses_from(text: str) -> None:
     assert parse_metric(str(parse_metric(text))) == parse_metric(text)
 
 
+@given(st.floats(0, 1))
+def test_every_parameter_survives_printing(q: float) -> None:
+    assert parse_metric(str(RPE(q=q))) == RPE(q=q)
+
+
 @pytest.mark.parametrize(
     "text",
     ["r2", "R2()", "__import__('os')", "SMAPE(x=1)", "RPE(q=a)", "RPE(q=7)", "SMAPE(eps=1"],

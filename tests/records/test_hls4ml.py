@@ -125,7 +125,7 @@ def test_precisions_parse(text: str, precision: Precision | None) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("resource_report", "lut"), "many", r"resource_report\.lut: expected float \| null, found str 'many'"),
+        (("resource_report", "lut"), "many", r"resource_report\.lut: expected number \| null, found str 'many'"),
         (
             ("resource_report", "dsp"),
             "1.5",
@@ -139,7 +139,7 @@ def test_precisions_parse(text: str, precision: Precision | None) -> None:
         (("hls_config", "Model", "ReuseFactor"), None, r"hls_config\.Model\.ReuseFactor: expected int, found NoneType"),
         (("hls_config", "Model", "Precision"), "float", r"Precision: expected a type such as fixed<16,6>"),
         (("resource_report", "ff"), "1e30", r"resource_report\.ff: expected a whole number from 0 to 2\^53"),
-        (("latency_report", "target_clock"), "-1", r"latency_report\.target_clock: expected float > 0"),
+        (("latency_report", "target_clock"), "-1", r"latency_report\.target_clock: expected number > 0"),
         (("model_config", 0, "reuse_factor"), 0, r"model_config\[0\]\.reuse_factor: expected int >= 1, found int 0"),
         (("model_config",), [], r"model_config: expected array of length >= 1"),
         (

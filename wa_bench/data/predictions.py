@@ -133,7 +133,7 @@ def _id_faults(ids: pl.Series, origin: str) -> list[Fault]:
     if len(duplicated):
         twice = duplicated.unique(maintain_order=True)
         first = ids.eq_missing(twice[0])
-        found = f"{len(twice):,} ids more than once: {_listed(twice)} ({twice[0]!r} in {_rows(first)})"
+        found = f"{len(twice):,} repeated: {_listed(twice)} ({twice[0]!r} in {_rows(first)})"
         faults.append(Fault(place, "each id once", found, _FIX))
     return faults
 

@@ -40,7 +40,7 @@ class Metric(ABC):
     formula: ClassVar[str]
 
     def __str__(self) -> str:
-        parameters = ",".join(f"{field.name}={getattr(self, field.name):g}" for field in fields(self))
+        parameters = ",".join(f"{field.name}={_plain(getattr(self, field.name))}" for field in fields(self))
         return f"{type(self).__name__}({parameters})" if parameters else type(self).__name__
 
     def score(self, truth: Floats, prediction: Floats) -> float:
@@ -68,9 +68,9 @@ class R2(Metric):
     formula = "1 - sum (y - p)^2 / sum (y - mean y)^2"
 
     def _score(self, truth: Floats, prediction: Floats) -> float:
-        spread = np.square(truth - truth.mean()).sum()
-        if not spread > 0:
+        if truth.min() == truth.max():
             raise UndefinedMetricError("the truth does not vary")
+        spread = np.square(truth - truth.mean()).sum()
         return float(1 - np.square(truth - prediction).sum() / spread)
 
 
@@ -130,8 +130,12 @@ def relative_percent_error(truth: Floats, prediction: Floats) -> Floats:
     return 100 * (truth - prediction) / (truth + 1)
 
 
-_KINDS: dict[str, type[Metric]] = {kind.__name__: kind for kind in (R2, SMAPE, RMSE, RPE)}
-_PATTERN = re.compile(r"^(\w+)(?:\((\w+)=([-+.\deE]+)\))?$")
+_PATTERN = re.compile(r"^(\w+)(?:\(([^()]+)\))?$")
+
+
+def _plain(value: float) -> str:
+    """Shortest text that reads back as the number: 1 for 1.0."""
+    return str(int(value)) if value == int(value) else repr(value)
 
 
 def parse_metric(text: str) -> Metric:
@@ -140,15 +144,14 @@ def parse_metric(text: str) -> Metric:
     Raises:
         UnknownNameError: no such metric or parameter.
     """
+    kinds = {kind.__name__: kind for kind in Metric.__subclasses__()}
     match = _PATTERN.match(text.strip())
-    if match is None or match[1] not in _KINDS:
-        raise UnknownNameError("metric", text, list(_KINDS))
-    kind = _KINDS[match[1]]
-    if match[2] is None:
-        return kind()
-    names = [field.name for field in fields(kind)]
+    if match is None or match[1] not in kinds:
+        raise UnknownNameError("metric", text, list(kinds))
+    kind = kinds[match[1]]
+    settings = [part.partition("=") for part in match[2].split(",")] if match[2] else []
     try:
-        return kind(**{match[2]: float(match[3])})
+        return kind(**{name: float(value) for name, _, value in settings})
     except (TypeError, ValueError):
-        setting = f"{match[2]}={match[3]}"
-        raise UnknownNameError(f"parameter of metric {match[1]}", setting, names or ["(none)"]) from None
+        names = [f"{field.name}=number" for field in fields(kind)]
+        raise UnknownNameError(f"parameter of metric {match[1]}", match[2], names or ["(none)"]) from None

@@ -16,8 +16,6 @@ from wa_bench.evaluation.report import Report, number
 from wa_bench.leaderboard.ranking import Entry
 from wa_bench.tracks.track import Track
 
-_ERROR = "SMAPE(eps=1)"
-
 
 def index(boards: list[tuple[Track, list[Entry]]]) -> str:
     """The front page: one ranked table a track."""
@@ -28,6 +26,7 @@ def index(boards: list[tuple[Track, list[Entry]]]) -> str:
             {
                 "track": track,
                 "metric": parse_metric(track.rank_by),
+                "second": parse_metric(track.tie_breaker),
                 "exams": [
                     {"split": split, "designs": entries[0].report.samples.filter(pl.col("split") == split).height}
                     for split in track.exam_splits
@@ -86,7 +85,7 @@ def _summaries(report: Report) -> list[dict[str, Any]]:
         {
             "mean": report.mean(metric, split),
             "cells": [report[f"{metric}@{name}", split] for name in report.track.target_names],
-            "error": report.mean(_ERROR, split),
+            "second": report.mean(report.track.tie_breaker, split),
         }
         for split in report.splits
     ]

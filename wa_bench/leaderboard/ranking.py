@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wa_bench.evaluation.metrics import parse_metric
 from wa_bench.evaluation.report import Report
 from wa_bench.submissions.card import Card
 from wa_bench.submissions.folder import Submission
-
-_TIE_BREAKER = "SMAPE(eps=1)"
 
 
 @dataclass(frozen=True)
@@ -31,20 +31,15 @@ class Entry:
 
 
 def rank(submissions: Sequence[Submission]) -> list[Entry]:
-    """Best first: by the mean of the track's ranking metric over the targets on the first exam split, then SMAPE.
+    """Best first: by the mean of the track's ranking metric over the targets on the first exam split, then its tie-breaker.
 
     Equal scores share a rank. Submissions that leave out designs come last, whatever their score on the rest.
     """
 
     def key(submission: Submission) -> tuple[bool, float, float]:
-        report = submission.report
-        mean = report.mean(report.track.rank_by)
-        error = report.mean(_TIE_BREAKER)
-        return (
-            not _complete(report),
-            float("inf") if mean is None else -mean,
-            float("inf") if error is None else error,
-        )
+        track = submission.report.track
+        badness = [_badness(submission.report, metric) for metric in (track.rank_by, track.tie_breaker)]
+        return (not _complete(submission.report), badness[0], badness[1])
 
     entries: list[Entry] = []
     ranked: list[tuple[bool, float, float]] = []
@@ -55,6 +50,14 @@ def rank(submissions: Sequence[Submission]) -> list[Entry]:
         ranked.append(key(submission))
         entries.append(Entry(ranked.index(ranked[-1]) + 1, submission))
     return entries
+
+
+def _badness(report: Report, metric: str) -> float:
+    """A mean that is smaller the better it is; infinite where undefined."""
+    mean = report.mean(metric)
+    if mean is None:
+        return math.inf
+    return {"higher": -mean, "lower": mean, "zero": abs(mean)}[parse_metric(metric).better]
 
 
 def _complete(report: Report) -> bool:

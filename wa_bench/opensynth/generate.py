@@ -1,6 +1,6 @@
 """From a seed to a proven record: synthesize, simulate, compare with the reference, describe.
 
-The same seed, generator version and tool version give the same record.
+The same seed, generator version and tool versions give the same record.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import msgspec
 from wa_bench.errors import ToolError
 from wa_bench.opensynth import rtl
 from wa_bench.opensynth.network import Network, from_seed
-from wa_bench.opensynth.simulate import simulate
+from wa_bench.opensynth.simulate import simulate, simulator
 from wa_bench.opensynth.synthesize import PART, SCRIPT_SHA256, resources, synthesize, tool_version
 from wa_bench.records.schema import Design, Layer, Precision, Provenance, Synthesis
 
 VECTORS = 64
-"""Inputs on which the simulated design must equal the reference bit for bit."""
+"""Inputs on which the simulated Verilog must equal the reference bit for bit."""
 
 
 class Measurement(msgspec.Struct, frozen=True):
@@ -26,15 +26,21 @@ class Measurement(msgspec.Struct, frozen=True):
     seed: int
     generator_version: str
     tool_version: str
+    simulator: str
+    script_sha256: str
     verilog_sha256: str
     cells: dict[str, int]
     cycles: int
     interval: int
     vectors: int
 
+    def is_current(self) -> bool:
+        """Whether this generator and flow would make the same design; the tools' versions are not compared."""
+        return (self.script_sha256, self.verilog_sha256) == (SCRIPT_SHA256, _sha256(rtl.verilog(from_seed(self.seed))))
+
 
 def measure(seed: int, time_limit: float | None = None) -> Measurement:
-    """Synthesize the network of ``seed``, then prove its Verilog in simulation.
+    """Synthesize the network of ``seed``, then compare its simulated Verilog with the reference.
 
     Raises:
         ToolError: a tool is missing or failed, an output differs from the reference, or the simulated cycles
@@ -43,12 +49,14 @@ def measure(seed: int, time_limit: float | None = None) -> Measurement:
     network = from_seed(seed)
     verilog = rtl.verilog(network)
     cells = synthesize(verilog, time_limit)
-    _prove(network, verilog)
+    _compare(network, verilog)
     return Measurement(
         seed=seed,
         generator_version=rtl.GENERATOR_VERSION,
         tool_version=tool_version(),
-        verilog_sha256=sha256(verilog.encode()).hexdigest(),
+        simulator=simulator(),
+        script_sha256=SCRIPT_SHA256,
+        verilog_sha256=_sha256(verilog),
         cells=cells,
         cycles=rtl.latency_cycles(network),
         interval=rtl.initiation_interval(network),
@@ -56,7 +64,7 @@ def measure(seed: int, time_limit: float | None = None) -> Measurement:
     )
 
 
-def _prove(network: Network, verilog: str) -> None:
+def _compare(network: Network, verilog: str) -> None:
     inputs = network.inputs(VECTORS)
     seen = simulate(network, verilog, inputs)
     place = f"design {network.name}, seed {network.seed}"
@@ -108,9 +116,10 @@ def record(measurement: Measurement) -> Design:
             synthesis=Synthesis(
                 seed=measurement.seed,
                 generator_version=measurement.generator_version,
-                script_sha256=SCRIPT_SHA256,
+                simulator=measurement.simulator,
+                script_sha256=measurement.script_sha256,
                 verilog_sha256=measurement.verilog_sha256,
-                proven_vectors=measurement.vectors,
+                checked_vectors=measurement.vectors,
             )
         ),
     )
@@ -126,6 +135,21 @@ def regenerate(design: Design) -> Design:
     if made is None:
         raise ToolError(f"record {design.sample_id}: expected one made by opensynth, found source {design.source!r}")
     return record(measure(made.seed))
+
+
+def differences(design: Design, other: Design) -> list[str]:
+    """Names of the fields in which two records differ, but for the simulator: any will do that agrees."""
+    return [name for name, value in _flat(design).items() if name != "simulator" and value != _flat(other)[name]]
+
+
+def _flat(design: Design) -> dict[str, object]:
+    fields = msgspec.structs.asdict(design)
+    made = fields.pop("provenance").synthesis
+    return {**fields, **msgspec.structs.asdict(made)}
+
+
+def _sha256(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
 
 
 def _layers(network: Network) -> list[Layer]:

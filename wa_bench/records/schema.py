@@ -17,8 +17,6 @@ import msgspec
 import polars as pl
 import pyarrow as pa
 
-SCHEMA_VERSION = "1"
-
 
 class Precision(msgspec.Struct, frozen=True):
     """A fixed-point type: total ``width`` and ``integer`` bits, rounding and saturation mode as in ap_fixed."""
@@ -69,13 +67,17 @@ class HlsEstimate(msgspec.Struct, frozen=True):
 
 
 class Synthesis(msgspec.Struct, frozen=True):
-    """How an open toolchain made the record: enough to make it again."""
+    """How an open toolchain made the record: enough to make it again.
+
+    ``checked_vectors`` is the number of inputs on which the simulated Verilog equalled the integer reference.
+    """
 
     seed: int
     generator_version: str
+    simulator: str
     script_sha256: str
     verilog_sha256: str
-    proven_vectors: int
+    checked_vectors: int
 
 
 class Provenance(msgspec.Struct, frozen=True):
@@ -129,7 +131,7 @@ LATENCIES = ("cycles_min", "cycles_max", "interval_min", "interval_max")
 @cache
 def arrow_schema() -> pa.Schema:
     """The Arrow schema of a table of designs."""
-    return pa.schema(list(_arrow_type(Design)), metadata={"wa_bench.schema_version": SCHEMA_VERSION})
+    return pa.schema(list(_arrow_type(Design)))
 
 
 def to_table(designs: Iterable[Design]) -> pa.Table:

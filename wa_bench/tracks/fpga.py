@@ -15,6 +15,7 @@ TARGETS = (
 
 METRICS = ("R2", "SMAPE(eps=1)", "RMSE", "RPE(q=0.25)", "RPE(q=0.5)", "RPE(q=0.75)")
 RANK_BY = "R2"
+TIE_BREAKER = "SMAPE(eps=1)"
 
 
 def exemplar_exam(*models: str) -> Exam:

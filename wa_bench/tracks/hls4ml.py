@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wa_bench.tracks.fpga import METRICS, RANK_BY, TARGETS, exemplar_exam
+from wa_bench.tracks.fpga import METRICS, RANK_BY, TARGETS, TIE_BREAKER, exemplar_exam
 from wa_bench.tracks.track import ALL, Exam, Group, Track
 
 TRACK = Track(
@@ -19,4 +19,5 @@ TRACK = Track(
     ),
     metrics=METRICS,
     rank_by=RANK_BY,
+    tie_breaker=TIE_BREAKER,
 )

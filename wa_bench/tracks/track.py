@@ -15,7 +15,7 @@ from wa_bench.errors import UnknownNameError
 
 @dataclass(frozen=True)
 class Target:
-    """A figure to predict: a column of the records. Less is cheaper for all of them."""
+    """A figure to predict: a column of the records, with the unit it is counted in."""
 
     name: str
     label: str
@@ -47,8 +47,9 @@ class Exam:
 class Track:
     """Everything the other parts need to know of a track.
 
-    ``metrics`` are metric names as ``wa_bench.evaluation.metrics`` parses them. ``rank_by`` is the metric whose mean
-    over the targets, on the first exam's group ``all``, orders the board.
+    ``metrics`` are metric names as ``wa_bench.evaluation.metrics`` parses them. ``rank_by`` is the one whose mean
+    over the targets, on the first exam's group ``all``, orders the board; ``tie_breaker`` the one that orders equal
+    means. Both are among ``metrics``.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Track:
     exams: tuple[Exam, ...]
     metrics: tuple[str, ...]
     rank_by: str
+    tie_breaker: str
 
     @property
     def target_names(self) -> tuple[str, ...]:
