@@ -13,6 +13,7 @@ import wa_bench as wb
 from wa_bench.errors import DataError, MissingToolError, NotFittedError, UnknownNameError
 from wa_bench.evaluation import figures
 from wa_bench.surrogates import Estimator, features
+from wa_bench.surrogates.controls import Oracle
 from wa_bench.surrogates.trees import Trees
 
 NAMES = sorted(wb.surrogates.available())
@@ -74,6 +75,28 @@ def test_truth_is_not_among_the_features(exam: wb.Dataset) -> None:
     assert features.designs(blind).equals(features.designs(frame))
 
 
+def test_only_the_oracle_is_handed_the_truth(exam: wb.Dataset) -> None:
+    seen: dict[bool, set[str]] = {}
+
+    class Spy(Oracle):
+        def _predict(self, frame: pl.DataFrame, targets: tuple[str, ...]) -> list[pl.Series]:
+            seen[self.sees_truth] = set(frame.columns)
+            return [pl.Series(name, [0.0] * frame.height) for name in targets]
+
+    class Honest(Spy):
+        sees_truth = False
+
+    Spy().predict(exam)
+    Honest().predict(exam)
+    assert seen[True] - seen[False] == {
+        *exam.track.target_names,
+        "uram",
+        "cycles_min",
+        "interval_min",
+        "hls_estimate",
+    }
+
+
 def test_an_unfitted_surrogate_neither_predicts_nor_saves(exam: wb.Dataset, tmp_path: Path) -> None:
     with pytest.raises(NotFittedError, match=r"call fit\(\) or load\(\) first"):
         wb.surrogate("trees").predict(exam)
@@ -85,7 +108,7 @@ def test_another_surrogate_s_folder_is_refused(fitted: dict[str, Estimator], tmp
     with pytest.raises(DataError, match="expected a saved surrogate, found nothing"):
         Trees.load(tmp_path)
     fitted["constant"].save(tmp_path)
-    with pytest.raises(DataError, match="expected surrogate 'trees', found 'constant'"):
+    with pytest.raises(DataError, match="expected one of trees, found 'constant'"):
         Trees.load(tmp_path)
 
 

@@ -78,8 +78,13 @@ class Dataset:
         return list(self._source.skipped)
 
     def fingerprint(self) -> str:
-        """Hash of sample ids and targets, independent of their order: two datasets score alike if it is equal."""
-        rows = self.frame().select("sample_id", "split", *self.track.target_names).collect().sort("sample_id")
+        """Hash of sample ids, splits, groups and targets, independent of the order of the designs.
+
+        Two datasets score alike if it is equal.
+        """
+        groups = sorted({group.column for exam in self.track.exams for group in exam.groups if group.column})
+        columns = ["sample_id", "split", *groups, *self.track.target_names]
+        rows = self.frame().select(columns).collect().sort("sample_id")
         return sha256(rows.write_csv().encode()).hexdigest()
 
 

@@ -31,9 +31,10 @@ class Entry:
 
 
 def rank(submissions: Sequence[Submission]) -> list[Entry]:
-    """Best first: by the mean of the track's ranking metric over the targets on the first exam split, then its tie-breaker.
+    """Best first: by the mean of the track's ranking metric over the targets on the first exam split.
 
-    Equal scores share a rank. Submissions that leave out designs come last, whatever their score on the rest.
+    The track's tie-breaker orders equal means. Equal scores share a rank. Submissions that leave out designs come
+    last, whatever their score on the rest.
     """
 
     def key(submission: Submission) -> tuple[bool, float, float]:

@@ -1,4 +1,4 @@
-"""Counts and cycle formulas from hls4ml's semantics; no training, microseconds a design.
+"""Counts and cycle formulas from hls4ml's semantics, without training.
 
 Exact for fully connected designs of hls4ml's resource strategy with io_parallel and no activations (the 2layer
 and 3layer families; checked on genuine rows): with valid reuse factors r_i of n layers,
@@ -6,9 +6,11 @@ and 3layer families; checked on genuine rows): with valid reuse factors r_i of n
     cycles_min = sum(r_i) + 2 n - 1        cycles_max = sum(r_i) + 3 n - 1
     interval   = max(r_i)                  dsp        = sum(n_in * n_out / r_i), none below 8 weight bits
 
-Everything else is an estimate: LUT and FF count the bits of multipliers, accumulators, operand selection and
-registers; BRAM packs a ROM of r_i words into 18 kbit blocks; a streamed convolution repeats its reuse factor at
-every input position. A convolution's cycles hide the layers around it (genuine records: 0.5 to 5 % more).
+Everything else is an estimate. LUT and FF count the bits of multipliers, accumulators, operand selection and
+registers; BRAM packs a ROM of r_i words into 18 kbit blocks. A streamed convolution repeats its reuse factor at every
+input position, padding included, and its cycles hide those of the layers around it (genuine records take 0.5 to 5 %
+more). The latency strategy is taken as fully unrolled, one input a cycle, at any reuse factor: real designs share
+multipliers at higher factors, with intervals of tens of cycles, and their LUT and FF lie well below the estimate.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ def estimate(frame: pl.DataFrame) -> pl.DataFrame:
     is_conv = pl.col("kind") != "dense"
 
     rom_width = pl.col("multipliers") * pl.col("weight_bits")
-    words_a_block = (_BLOCK_BITS / pl.col("reuse")).clip(upper_bound=_BLOCK_WIDTH).floor().clip(lower_bound=1)
+    bits_a_block = (_BLOCK_BITS / pl.col("reuse")).clip(upper_bound=_BLOCK_WIDTH).floor().clip(lower_bound=1)
     steps = pl.when(resource).then(pl.col("reuse")).otherwise(1)
     # A product with a constant of w bits takes about w / 3 additions (canonical signed digits).
     soft_product = pl.when(resource).then(pl.col("weight_bits")).otherwise(pl.col("weight_bits") / 3)
@@ -53,8 +55,8 @@ def estimate(frame: pl.DataFrame) -> pl.DataFrame:
     parallel = pl.when(resource).then(pl.col("multipliers")).otherwise(macs)
 
     per_layer = features.layers(frame).with_columns(
-        pl.when(in_dsp).then(pl.col("multipliers")).otherwise(0.0).alias("dsp"),
-        pl.when(shared).then((rom_width / words_a_block).ceil() / 2).otherwise(0.0).alias("bram"),
+        pl.when(in_dsp).then(parallel).otherwise(0.0).alias("dsp"),
+        pl.when(shared).then((rom_width / bits_a_block).ceil() / 2).otherwise(0.0).alias("bram"),
         (
             parallel * (soft_bits + pl.col("accumulator_bits")) + selection + pl.col("n_out") * pl.col("input_bits")
         ).alias("lut"),
@@ -93,7 +95,7 @@ class Analytic(Estimator):
     """hls4ml's own arithmetic as a surrogate: see the module's formulas."""
 
     name = "analytic"
-    title = "Analytic (hls4ml's counts and cycles)"
+    title = "Analytic (hls4ml's rules)"
     needs_training = False
 
     def _predict(self, frame: pl.DataFrame, targets: tuple[str, ...]) -> list[pl.Series]:

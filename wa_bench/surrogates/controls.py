@@ -47,6 +47,7 @@ class Oracle(Estimator):
     name = "oracle"
     title = "Oracle (the truth itself)"
     needs_training = False
+    sees_truth = True
 
     def _predict(self, frame: pl.DataFrame, targets: tuple[str, ...]) -> list[pl.Series]:
         return [frame.get_column(name).cast(pl.Float64) for name in targets]

@@ -13,7 +13,7 @@ from dataclasses import asdict, fields
 from functools import cache
 from importlib.metadata import entry_points, version
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 from zipfile import BadZipFile
 
 import msgspec
@@ -23,7 +23,10 @@ from wa_bench.data.dataset import Dataset
 from wa_bench.data.predictions import Predictions
 from wa_bench.errors import DataError, Fault, NotFittedError, UnknownNameError
 from wa_bench.files import write_text
+from wa_bench.records.schema import LATENCIES, RESOURCES
 
+_TRUTH = [*RESOURCES, *LATENCIES, "hls_estimate"]
+"""Columns that no surrogate may use as input."""
 _SETTINGS_FILE = "surrogate.json"
 
 
@@ -39,12 +42,14 @@ class _Saved(msgspec.Struct):
 class Estimator(ABC):
     """A surrogate. Subclasses are dataclasses; ``name`` is their entry point.
 
-    After ``fit`` the data fingerprint of the training set is in ``trained_on``.
+    Only one that ``sees_truth`` is handed targets and estimates when it predicts: the oracle. After ``fit`` the data
+    fingerprint of the training set is in ``trained_on``.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     needs_training: ClassVar[bool] = True
+    sees_truth: ClassVar[bool] = False
     trained_on: str | None = None
 
     def fit(self, train: Dataset, val: Dataset | None = None) -> Self:
@@ -69,7 +74,7 @@ class Estimator(ABC):
             raise NotFittedError(f"surrogate {self.name!r} is not fitted yet; call fit() or load() first")
         targets = dataset.track.target_names
         frame = dataset.frame().collect()
-        columns = self._predict(frame, targets)
+        columns = self._predict(frame if self.sees_truth else frame.drop(_TRUTH), targets)
         answers = pl.DataFrame([frame.get_column("sample_id"), *columns]).drop_nulls()
         return Predictions(answers, targets, self.name)
 
@@ -104,11 +109,10 @@ class Estimator(ABC):
             raise DataError(Fault(str(file), "a saved surrogate", "nothing"))
         try:
             about = msgspec.json.decode(file.read_bytes(), type=_Saved)
-            kind = available().get(about.surrogate)
-            if kind is None or not issubclass(kind, cls):
-                expected = f"surrogate {cls.name!r}" if cls is not Estimator else f"one of {', '.join(available())}"
-                raise DataError(Fault(str(file), expected, repr(about.surrogate)))
-            model = msgspec.convert(about.settings, kind)
+            known = available() if cls is Estimator else {cls.name: cls}
+            if about.surrogate not in known:
+                raise DataError(Fault(str(file), f"one of {', '.join(known)}", repr(about.surrogate)))
+            model = cast("Self", msgspec.convert(about.settings, known[about.surrogate]))
             model._read_state(Path(folder))
         except (msgspec.MsgspecError, OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
             found = f"damaged files ({type(error).__name__}: {error})"

@@ -16,7 +16,7 @@ Per-layer columns of :func:`layers`:
 ``accumulator_bits``
     ``weight_bits + input_bits + ceil(log2(n_in + 1))``: holds the sum without overflow.
 ``positions``
-    input positions that a convolution slides over; 1 for dense layers.
+    input positions that a convolution slides over, padding included; 1 for dense layers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ _UNKNOWN_BITS = 16
 def layers(frame: pl.DataFrame) -> pl.DataFrame:
     """One row a layer with a matrix product, in order; ``row`` is the design's row in ``frame``."""
     last_in = pl.col("in_shape").list.last()
-    kernel = pl.col("kernel").list.eval(pl.element().product()).list.first()
+    unpadded = pl.col("in_shape").list.head(pl.col("in_shape").list.len() - 1)
+    outputs = pl.col("out_shape").list.head(pl.col("out_shape").list.len() - 1)
+    padded = (outputs - 1) * pl.col("strides") + pl.col("kernel")
+    spatial = pl.when(pl.col("padding") == "same").then(padded).otherwise(unpadded)
     return (
         frame.lazy()
         .select(
@@ -56,16 +59,13 @@ def layers(frame: pl.DataFrame) -> pl.DataFrame:
         )
         .filter(pl.col("kind").is_in(_WEIGHTED))
         .with_columns(
-            (last_in * kernel.fill_null(1)).alias("n_in"),
+            (last_in * _product(pl.col("kernel")).fill_null(1)).alias("n_in"),
             pl.col("units").alias("n_out"),
             pl.col("reuse_factor").alias("reuse"),
             pl.coalesce(pl.col("weight").struct.field("width"), "default_bits", pl.lit(_UNKNOWN_BITS)).alias(
                 "weight_bits"
             ),
-            pl.when(pl.col("kind") == "dense")
-            .then(1)
-            .otherwise(pl.col("in_shape").list.eval(pl.element().product()).list.first() // last_in)
-            .alias("positions"),
+            pl.when(pl.col("kind") == "dense").then(1).otherwise(_product(spatial)).alias("positions"),
         )
         .select(
             "row",
@@ -119,3 +119,8 @@ def designs(frame: pl.DataFrame) -> pl.DataFrame:
     )
     rows = pl.DataFrame({"row": pl.int_range(frame.height, dtype=pl.Int64, eager=True)})
     return rows.join(per_design, on="row", how="left", maintain_order="left").drop("row").fill_null(0.0)
+
+
+def _product(sizes: pl.Expr) -> pl.Expr:
+    """Product of a list of sizes; null where the list is."""
+    return sizes.list.eval(pl.element().product()).list.first()

@@ -29,6 +29,7 @@ class Trees(Estimator):
         iterations: boosting rounds.
         learning_rate: shrinkage of each round.
         leaves: most leaves a tree.
+        min_samples_leaf: fewest designs a leaf.
         seed: random state.
         threads: OpenMP threads; more than the free cores make it many times slower.
     """
@@ -62,6 +63,7 @@ class Trees(Estimator):
                     learning_rate=self.learning_rate,
                     max_leaf_nodes=self.leaves,
                     min_samples_leaf=self.min_samples_leaf,
+                    early_stopping=False,
                     random_state=self.seed,
                 )
                 self._models[name] = model.fit(x, y)
