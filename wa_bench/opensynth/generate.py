@@ -1,4 +1,4 @@
-"""From a seed to a proven record: synthesize, simulate, compare with the reference, describe.
+"""From a seed to a checked record: synthesize, simulate, compare with the reference, describe.
 
 The same seed, generator version and tool versions give the same record.
 """
