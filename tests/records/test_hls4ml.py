@@ -107,6 +107,28 @@ def test_layers_without_entries_take_the_model_precision(raw: dict[str, Any]) ->
     assert design.layers[1].weight == Precision(8, 3, signed=True)
 
 
+def test_branches_of_named_layers_follow_their_names(raw: dict[str, Any]) -> None:
+    def layer(class_name: str, name: str, inbound: list[str], *shapes: int, out: int, **more: Any) -> dict[str, Any]:
+        shape: list[Any] = [[None, n] for n in shapes]
+        given = {"input_shape": shape if len(shapes) > 1 else shape[0], "output_shape": [None, out]}
+        return {"class_name": class_name, "name": name, "inbound_layers": inbound, "reuse_factor": 2, **given, **more}
+
+    raw["meta_data"] = {"model_id": "0" * 32, "model_name": "model"}
+    del raw["hls_config"]["LayerName"]
+    raw["model_config"] = [
+        layer("InputLayer", "input_1", [], 8, out=8),
+        layer("Dense", "dense", ["input_1"], 8, out=4, neurons=4, use_bias=True, parameters=36),
+        layer("BatchNormalization", "batch_normalization", ["dense"], 4, out=4, parameters=16),
+        layer("Concatenate", "concatenate", ["batch_normalization", "input_1"], 4, 8, out=12),
+        layer("Dense", "dense_1", ["concatenate"], 12, out=2, neurons=2, use_bias=True, parameters=26),
+    ]
+    design = decoded(raw)
+    assert [layer.inputs for layer in design.layers] == [[], [0], [1], [2, 0], [3]]
+    assert [layer.kind for layer in design.layers][2:4] == ["batch_normalization", "concatenate"]
+    assert design.layers[3].in_shape == [4]
+    assert design.layers[3].out_shape == [12]
+
+
 @pytest.mark.parametrize(
     ("text", "precision"),
     [
