@@ -102,12 +102,12 @@ def test_exact_on_real_records_of_the_grid_families(mirror: Path) -> None:
         assert estimates[column].to_list() == frame[column].to_list()
 
 
-def test_convolution_cycles_are_at_most_a_tenth_below_real_ones(mirror: Path) -> None:
+def test_convolution_cycles_are_at_most_a_twentieth_below_real_ones(mirror: Path) -> None:
     dataset = wb.load("hls4ml", "test", source=mirror / "wa-hls4ml-excerpt").families("conv1d", "conv2d")
     frame = dataset.frame().filter(pl.col("cycles_max").is_not_null()).collect()
     ratio = estimate(frame)["cycles_max"] / frame["cycles_max"]
     assert frame.height == 6
-    assert ratio.is_between(0.9, 1.0).all()
+    assert ratio.is_between(0.95, 1.0).all()
 
 
 def test_every_real_record_gets_an_answer_for_every_target(mirror: Path) -> None:

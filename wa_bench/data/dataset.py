@@ -51,8 +51,12 @@ class Dataset:
             if self._families is None or design.family in self._families:
                 yield design
 
-    def truth(self, *columns: str) -> pl.DataFrame:
-        """``sample_id``, ``split``, other ``columns`` asked for, and the track's targets as Float64.
+    def sample_ids(self) -> pl.Series:
+        """Ids of the designs, in order, with or without truth."""
+        return self.frame().select("sample_id").collect().get_column("sample_id")
+
+    def truth(self) -> pl.DataFrame:
+        """``sample_id``, ``split``, the track's group columns, and its targets as Float64.
 
         Holds the designs that have every target.
 
@@ -62,7 +66,7 @@ class Dataset:
         names = self.track.target_names
         truth = (
             self.frame()
-            .select("sample_id", "split", *columns, *(pl.col(name).cast(pl.Float64) for name in names))
+            .select("sample_id", "split", *self.track.group_columns, *(pl.col(name).cast(pl.Float64) for name in names))
             .drop_nulls(names)
             .collect()
         )
@@ -82,8 +86,7 @@ class Dataset:
 
         Two datasets score alike if it is equal.
         """
-        groups = sorted({group.column for exam in self.track.exams for group in exam.groups if group.column})
-        columns = ["sample_id", "split", *groups, *self.track.target_names]
+        columns = ["sample_id", "split", *self.track.group_columns, *self.track.target_names]
         rows = self.frame().select(columns).collect().sort("sample_id")
         return sha256(rows.write_csv().encode()).hexdigest()
 

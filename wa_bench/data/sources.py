@@ -49,10 +49,11 @@ class ParquetSource:
 
     def frame(self) -> pl.LazyFrame:
         """A lazy scan; only the file's schema and its column ``source`` are read yet."""
-        self._check()
-        return pl.scan_parquet(self.path, glob=False).filter(pl.col("split").is_in(self.splits))
+        return pl.scan_parquet(self._checked_path, glob=False).filter(pl.col("split").is_in(self.splits))
 
-    def _check(self) -> None:
+    @cached_property
+    def _checked_path(self) -> Path:
+        """The path, once the file has turned out to hold records of the dataset."""
         try:
             found = pq.read_schema(self.path)
             if found.names != arrow_schema().names:
@@ -63,11 +64,11 @@ class ParquetSource:
             raise DataError(Fault(str(self.path), "a readable Parquet file", str(error)[:200])) from None
         if foreign := sorted(set(sources) - {self.dataset}):
             raise DataError(Fault(str(self.path), f"records of {self.dataset}", f"records of {', '.join(foreign)}"))
+        return self.path
 
     def stream(self) -> Iterator[Design]:
         """The designs, a thousand rows in memory at a time."""
-        self._check()
-        with pq.ParquetFile(self.path) as file:
+        with pq.ParquetFile(self._checked_path) as file:
             for batch in file.iter_batches(batch_size=1024):
                 rows = pl.DataFrame(pa.Table.from_batches([batch]))
                 yield from designs(rows.filter(pl.col("split").is_in(self.splits)))

@@ -30,9 +30,8 @@ def evaluate(predictions: Predictions, dataset: Dataset) -> Report:
     if predictions.targets != track.target_names:
         expected, found = ", ".join(track.target_names), ", ".join(predictions.targets)
         raise PredictionsError(Fault(predictions.origin, f"the targets {expected} of track {track.name}", found))
-    predictions.check_ids(dataset.frame().select("sample_id").collect().get_column("sample_id"))
-    columns = sorted({group.column for exam in exams for group in exam.groups if group.column})
-    samples = dataset.truth(*columns).join(
+    predictions.check_ids(dataset.sample_ids())
+    samples = dataset.truth().join(
         predictions.frame().rename({name: prediction_column(name) for name in track.target_names}),
         on="sample_id",
         how="left",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from contextlib import AbstractContextManager
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +36,7 @@ def parity(report: Report) -> str:
         for panel, target in zip(panels, report.track.targets, strict=True):
             pairs = [_pairs(report, split, target.name) for split in report.splits]
             for split, (truth, prediction), colour, marker in zip(
-                report.splits, pairs, COLOURS, _MARKERS, strict=False
+                report.splits, pairs, cycle(COLOURS), cycle(_MARKERS), strict=False
             ):
                 panel.scatter(
                     truth,
@@ -76,7 +77,7 @@ def percent_error(report: Report) -> str:
                 whiskerprops=ink,
                 capprops=ink,
             )
-            for box, colour in zip(boxes["boxes"], COLOURS, strict=False):
+            for box, colour in zip(boxes["boxes"], cycle(COLOURS), strict=False):
                 box.set(facecolor=colour, edgecolor=_INK, alpha=0.75)
             panel.axhline(0, color=_INK, linewidth=0.8, alpha=0.6)
             panel.set_yscale("symlog", linthresh=10)

@@ -139,7 +139,8 @@ def regenerate(design: Design) -> Design:
 
 def differences(design: Design, other: Design) -> list[str]:
     """Names of the fields in which two records differ, but for the simulator: any will do that agrees."""
-    return [name for name, value in _flat(design).items() if name != "simulator" and value != _flat(other)[name]]
+    ours, theirs = _flat(design), _flat(other)
+    return [name for name, value in ours.items() if name != "simulator" and value != theirs[name]]
 
 
 def _flat(design: Design) -> dict[str, object]:

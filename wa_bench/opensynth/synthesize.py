@@ -8,7 +8,6 @@ database keeps state that changes later results (seen: other LUT counts after a 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from hashlib import sha256
 from importlib.metadata import version
@@ -16,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from wa_bench.errors import ToolError, needs_extra
+from wa_bench.opensynth.tools import run
 
 SCRIPT = (
     "read_verilog design.v",
@@ -46,20 +46,9 @@ def synthesize(verilog: str, time_limit: float | None = None) -> dict[str, int]:
         ToolError: pyosys is missing, the run failed, or it took longer than ``time_limit`` seconds.
     """
     tool_version()
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "wa_bench.opensynth.synthesize"],
-            input=verilog,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=time_limit,
-        )
-    except subprocess.TimeoutExpired:
-        raise ToolError(f"Yosys did not finish within the time limit of {time_limit:.0f} s") from None
-    if done.returncode:
-        raise ToolError(f"Yosys ended with exit code {done.returncode}: {done.stderr.strip()[-2000:]}")
-    cells: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
+    command = [sys.executable, "-m", "wa_bench.opensynth.synthesize"]
+    printed = run("Yosys", command, text=verilog, time_limit=time_limit)
+    cells: dict[str, int] = json.loads(printed.splitlines()[-1])
     return cells
 
 

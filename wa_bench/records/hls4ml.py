@@ -17,6 +17,7 @@ import msgspec
 
 from wa_bench.errors import Fault, RecordError
 from wa_bench.records.schema import (
+    LARGEST_COUNT,
     LATENCIES,
     RESOURCES,
     Design,
@@ -34,12 +35,11 @@ _FIXED_POINT = re.compile(
     r"^(?:ap_|ac_)?(u?)(fixed|int)<(\d+)(?:,(-?\d+))?(?:,(?:AP_)?(\w+))?(?:,(?:AP_)?(\w+))?(?:,\d+)?>$"
 )
 
-_LARGEST_COUNT = 2**53
 _LARGEST_WIDTH = 4096
 
 _Shape = list[int | list[int | None] | None]
-_Positive = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST_COUNT)]
-_Count = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST_COUNT)]
+_Positive = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_COUNT)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_COUNT)]
 _Sizes = Annotated[list[_Positive], msgspec.Meta(min_length=1, max_length=3)]
 _Name = Annotated[str, msgspec.Meta(min_length=1)]
 _Clock = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
@@ -245,7 +245,7 @@ def _counts(report: _RawResources | _RawLatency | None, names: Sequence[str], fi
         value = getattr(report, name, None)
         if value is not None:
             whole = name != "bram"
-            in_range = math.isfinite(value) and 0 <= value <= _LARGEST_COUNT
+            in_range = math.isfinite(value) and 0 <= value <= LARGEST_COUNT
             if not in_range or (whole and value != int(value)):
                 expected = f"a {'whole ' if whole else ''}number from 0 to 2^53"
                 raise _MisfitError(f"{field}.{name}", expected, str(value))

@@ -124,6 +124,8 @@ class Design(msgspec.Struct, frozen=True, kw_only=True):
 
 RESOURCES = HlsEstimate.__struct_fields__
 """Resource columns, in order."""
+LARGEST_COUNT = 2**53
+"""Largest figure a record may hold: every whole number up to it is exact as a float."""
 LATENCIES = ("cycles_min", "cycles_max", "interval_min", "interval_max")
 """Latency columns, in order."""
 

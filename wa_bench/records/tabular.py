@@ -16,11 +16,10 @@ from typing import Any
 
 from wa_bench.errors import Fault, RecordError
 from wa_bench.records.reuse import closest_valid_reuse_factor
-from wa_bench.records.schema import Design, Layer, Precision, Provenance
+from wa_bench.records.schema import LARGEST_COUNT, Design, Layer, Precision, Provenance
 
 _COUNTS = ("dsp", "ff", "lut", "uram", "cycles_min", "cycles_max")
 _COLUMNS = ("model_name", "prec", "model_string", "rf", "strategy", "target_clock", "bram", *_COUNTS)
-_LARGEST_COUNT = 2**53
 
 
 def read_tabular(path: Path, split: str) -> Iterator[Design]:
@@ -56,7 +55,7 @@ def _design(row: dict[str, str], split: str, provenance: Provenance) -> Design:
     if len(widths) < 2 or min(*widths, bits, requested) < 1:
         raise ValueError(f"widths {row['model_string']}, bits {bits}, reuse factor {requested}")
     counts: dict[str, Any] = {name: int(row[name]) for name in _COUNTS}
-    if not all(0 <= count <= _LARGEST_COUNT for count in (*counts.values(), float(row["bram"]))):
+    if not all(0 <= count <= LARGEST_COUNT for count in (*counts.values(), float(row["bram"]))):
         raise ValueError(f"resources or cycles outside 0 to 2^53: {row}")
     weight = Precision(bits, 1, signed=True)
     default = Precision(16, 6, signed=True)

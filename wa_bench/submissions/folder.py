@@ -91,7 +91,7 @@ def check(folder: str | os.PathLike[str], source: str | None = None) -> Submissi
             exam = load(card.track, judge.exam_splits, source)
             if len(present) == 1:
                 predictions = Predictions.read(present[0], judge.target_names)
-                predictions.check_ids(exam.frame().select("sample_id").collect().get_column("sample_id"))
+                predictions.check_ids(exam.sample_ids())
                 if predictions.frame().is_empty():
                     faults.append(Fault(present[0].name, "at least one prediction", "none"))
         except UnknownNameError as error:

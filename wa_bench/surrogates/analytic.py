@@ -8,7 +8,7 @@ and 3layer families; checked on genuine rows): with valid reuse factors r_i of n
 
 Everything else is an estimate. LUT and FF count the bits of multipliers, accumulators, operand selection and
 registers; BRAM packs a ROM of r_i words into 18 kbit blocks. A streamed convolution repeats its reuse factor at every
-input position, padding included, and its cycles hide those of the layers around it (genuine records take 0.5 to 5 %
+input position, padding included, and its cycles hide those of the layers around it (genuine records take up to 5 %
 more). The latency strategy is taken as fully unrolled, one input a cycle, at any reuse factor: real designs share
 multipliers at higher factors, with intervals of tens of cycles, and their LUT and FF lie well below the estimate.
 """
@@ -82,12 +82,7 @@ def estimate(frame: pl.DataFrame) -> pl.DataFrame:
         pl.when(has_conv).then(pl.col("cycles").max()).otherwise(dense_cycles + 3 * pl.len() - 1).alias("cycles_max"),
         pl.col("interval").max().alias("interval_max"),
     )
-    rows = pl.DataFrame({"row": pl.int_range(frame.height, dtype=pl.Int64, eager=True)})
-    return (
-        rows.join(per_design, on="row", how="left", maintain_order="left")
-        .drop("row")
-        .select(pl.all().cast(pl.Float64).fill_null(0.0))
-    )
+    return features.by_design(per_design, frame.height)
 
 
 @dataclass

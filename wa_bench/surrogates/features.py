@@ -117,8 +117,14 @@ def designs(frame: pl.DataFrame) -> pl.DataFrame:
             pl.col("positions").max().log1p(),
         )
     )
-    rows = pl.DataFrame({"row": pl.int_range(frame.height, dtype=pl.Int64, eager=True)})
-    return rows.join(per_design, on="row", how="left", maintain_order="left").drop("row").fill_null(0.0)
+    return by_design(per_design, frame.height)
+
+
+def by_design(aggregates: pl.DataFrame, count: int) -> pl.DataFrame:
+    """One row for each of ``count`` designs, in order, from aggregates by ``row``; zeros where there is none."""
+    rows = pl.DataFrame({"row": pl.int_range(count, dtype=pl.Int64, eager=True)})
+    joined = rows.join(aggregates, on="row", how="left", maintain_order="left").drop("row")
+    return joined.select(pl.all().cast(pl.Float64).fill_null(0.0))
 
 
 def _product(sizes: pl.Expr) -> pl.Expr:

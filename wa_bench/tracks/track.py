@@ -70,6 +70,11 @@ class Track:
         return tuple(target.name for target in self.targets)
 
     @property
+    def group_columns(self) -> tuple[str, ...]:
+        """Columns of the records that the groups of the exams look at, sorted."""
+        return tuple(sorted({group.column for exam in self.exams for group in exam.groups if group.column}))
+
+    @property
     def exam_splits(self) -> tuple[str, ...]:
         """The splits that are scored, in order."""
         return tuple(exam.split for exam in self.exams)
