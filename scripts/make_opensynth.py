@@ -50,6 +50,8 @@ def measure_all(work: Path, count: int, jobs: int, time_limit: float) -> None:
             content, kind = str(error).encode(), "failed"
         with replacing(work / f"{seed}.{kind}") as partial:
             partial.write_bytes(content)
+        if kind == "failed":
+            (work / f"{seed}.json").unlink(missing_ok=True)
         return seed, kind
 
     with ThreadPoolExecutor(jobs) as pool:
@@ -62,15 +64,18 @@ def measure_all(work: Path, count: int, jobs: int, time_limit: float) -> None:
 def is_done(work: Path, seed: int) -> bool:
     """Whether the seed failed before or has a measurement of the present generator."""
     file = work / f"{seed}.json"
-    if file.exists():
-        return msgspec.json.decode(file.read_bytes(), type=Measurement).is_current()
-    return (work / f"{seed}.failed").exists()
+    return read(file).is_current() if file.exists() else (work / f"{seed}.failed").exists()
+
+
+def read(file: Path) -> Measurement:
+    """A measurement that ``measure_all`` wrote."""
+    return msgspec.json.decode(file.read_bytes(), type=Measurement)
 
 
 def pack(work: Path) -> None:
     """Write the sample, rows in order of the seed. Stale measurements are an error."""
     paths = sorted(work.glob("*.json"), key=lambda path: int(path.stem))
-    measurements = [msgspec.json.decode(path.read_bytes(), type=Measurement) for path in paths]
+    measurements = [read(path) for path in paths]
     stale = [measurement.seed for measurement in measurements if not measurement.is_current()]
     if not measurements or stale:
         found = f"{len(measurements)} measurements, {len(stale)} of another generator version (seeds {stale[:5]})"

@@ -74,6 +74,7 @@ def test_data_show_prints_decoded_designs(tmp_path: Path, raw: dict[str, Any]) -
     shown = run("data", "show", "hls4ml", "--split", "test", "--source", tmp_path / "test_2layer_merged.json")
     assert shown.returncode == 0, shown.stderr
     assert "2layer" in shown.stdout
+    assert wb.track("hls4ml").truth in shown.stdout
     assert "1,200" in shown.stdout
     (design,) = json.loads(
         run(

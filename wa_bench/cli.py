@@ -140,6 +140,7 @@ def data_show(
                 *(_shown(getattr(design, name)) for name in targets),
             ]
         )
+    print(f"{dataset.track.title}. Targets: {dataset.track.truth}.")
     _print_table(["family", "group", "strategy", "layers", "bits", "valid reuse", *targets], rows)
 
 

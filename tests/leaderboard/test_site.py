@@ -96,6 +96,7 @@ def test_each_submission_has_its_plots_and_every_target(made: tuple[Path, list[E
     for entry in entries:
         html = (page.parent / "opensynth" / f"{entry.card.slug}.html").read_text()
         assert html.count("<svg") == 2
+        assert entry.report.track.truth in html
         for target in entry.report.track.targets:
             assert html.count(target.label) >= 4
 

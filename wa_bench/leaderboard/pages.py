@@ -52,6 +52,7 @@ def submission(entry: Entry) -> str:
         ("parameters", card.parameters),
         ("inference hardware", card.hardware),
         ("seconds per design (reported by the authors)", card.seconds_per_design),
+        ("truth scored against", report.track.truth),
         ("fingerprint of the truth", report.fingerprint[:16]),
     ]
     return _page(
