@@ -16,6 +16,7 @@ from wa_bench.errors import WaBenchError
 
 if TYPE_CHECKING:
     from wa_bench.leaderboard.ranking import Entry
+    from wa_bench.opensynth.queue import Queue
 
 app = typer.Typer(
     help="Load, predict, score and rank: a benchmark for surrogates of neural-network accelerator cost.",
@@ -29,8 +30,15 @@ leaderboard_app = typer.Typer(help="The leaderboard site.", no_args_is_help=True
 app.add_typer(data_app, name="data")
 app.add_typer(submit_app, name="submit")
 app.add_typer(leaderboard_app, name="leaderboard")
+synth_app = typer.Typer(help="Synthesis: make records of the opensynth track and check them.", no_args_is_help=True)
+app.add_typer(synth_app, name="synth")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Work = Annotated[Path, typer.Argument(help="Folder of the work queue.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Designs at once.")]
+WithRay = Annotated[bool, typer.Option("--ray", help="Spread the designs with Ray; RAY_ADDRESS names a cluster.")]
+Memory = Annotated[int, typer.Option(min=1, help="With --ray: MB of memory that a node must have free for a design.")]
+SampleSize = Annotated[int, typer.Option(min=1, help="Records to synthesize again.")]
 Records = Annotated[str | None, typer.Option("--source", help="Folder or file with the track's records.")]
 
 
@@ -180,6 +188,178 @@ def leaderboard_build(
     ranked = boards(folder, source)
     page = build(ranked, site)
     _print_boards([entries for _, entries in ranked], page, as_json)
+
+
+@synth_app.command("run")
+def synth_run(
+    work: Work,
+    seeds: Annotated[list[str], typer.Option(help="First seed and the one after the last, 0:100; may be given again.")],
+    jobs: Jobs = 1,
+    time_limit: Annotated[float, typer.Option(min=1, help="Seconds that a tool may take for a design.")] = 600,
+    ray: WithRay = False,
+    memory: Memory = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Plan designs and synthesize them; stopped at any moment, it goes on where it was."""
+    from wa_bench.opensynth.queue import Queue
+
+    _work_on(Queue.create(work, [_seed_range(text) for text in seeds], time_limit), jobs, memory if ray else None)
+    synth_status(work, as_json)
+
+
+@synth_app.command("resume")
+def synth_resume(
+    work: Work,
+    jobs: Jobs = 1,
+    retry_failed: Annotated[bool, typer.Option(help="Also make the designs again that failed.")] = False,
+    ray: WithRay = False,
+    memory: Memory = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a plan, or help others with it: any number may work on one folder."""
+    from wa_bench.opensynth.queue import Queue
+
+    _work_on(Queue.load(work), jobs, memory if ray else None, retry_failed=retry_failed)
+    synth_status(work, as_json)
+
+
+@synth_app.command("status")
+def synth_status(work: Work, as_json: AsJson = False) -> None:
+    """How far a queue is, what failed and why, and what is left."""
+    import msgspec
+
+    from wa_bench.opensynth.queue import Queue
+
+    status = Queue.load(work).status()
+    if as_json:
+        print(msgspec.json.encode(status).decode())
+        return
+    print(
+        f"{status.designs:,} designs: {status.done:,} done, {len(status.failed):,} failed, "
+        f"{len(status.in_work):,} in work, {status.open:,} open"
+    )
+    left = "unknown" if status.hours_left is None else f"{status.hours_left:,.2f} h"
+    print(f"{status.hours:,.2f} hours of work, one job after another; left for one job: {left}")
+    for seed, reason in status.failed.items():
+        print(f"seed {seed} failed: {reason.splitlines()[0]}")
+
+
+@synth_app.command("merge")
+def synth_merge(
+    sources: Annotated[list[Path], typer.Argument(help="Work queues, accepted bundles and .parquet files of records.")],
+    out: Annotated[Path, typer.Option(help="The .parquet file to write; it may be one of the sources.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write all records in order of the seed, failed designs too."""
+    from wa_bench.opensynth.contribution import gather
+    from wa_bench.opensynth.queue import write_records
+
+    designs = gather(sources)
+    write_records(out, designs)
+    failed = sum(design.lut is None for design in designs)
+    result = {"file": str(out), "records": len(designs), "failed": failed}
+    print(json.dumps(result) if as_json else f"wrote {len(designs):,} records, {failed:,} of them failed, to {out}")
+
+
+@synth_app.command("check")
+def synth_check(
+    file: Annotated[Path, typer.Argument(help="A .parquet file of records.")],
+    sample: SampleSize = 10,
+    seed: Annotated[int, typer.Option(help="Seed of the choice.")] = 0,
+    jobs: Jobs = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Synthesize random records again and compare."""
+    import wa_bench as wb
+    from wa_bench.opensynth.contribution import recheck
+
+    records = list(wb.load("opensynth", wb.track("opensynth").splits, str(file)).stream())
+    found = {}
+    for design, names in recheck(records, sample, seed, jobs):
+        found[design.sample_id] = names
+        verdict = f"DIFFERENT in {', '.join(names)}" if names else "identical"
+        print(f"{design.sample_id}  {design.model_name}, {design.strategy}: {verdict}", file=sys.stderr)
+    same = sum(not names for names in found.values())
+    print(json.dumps({"seed": seed, "different": found}) if as_json else f"{same} of {len(found)} records identical")
+    if same < len(found):
+        raise typer.Exit(1)
+
+
+@synth_app.command("contribute")
+def synth_contribute(
+    work: Work,
+    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    author: Annotated[str, typer.Option(help="Your name; giving it, you dedicate the records under CC0-1.0.")],
+    as_json: AsJson = False,
+) -> None:
+    """Pack the new records of a queue, to be sent in."""
+    import msgspec
+
+    from wa_bench.opensynth.contribution import contribute
+
+    made = contribute(work, out, author)
+    print(msgspec.json.encode(made).decode() if as_json else f"wrote {made.records:,} records under CC0-1.0 to {out}")
+
+
+@synth_app.command("accept")
+def synth_accept(
+    bundle: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A folder that 'contribute' wrote.")],
+    sample: SampleSize = 10,
+    seed: Annotated[int | None, typer.Option(help="Seed of the choice; by default one that nobody foresees.")] = None,
+    jobs: Jobs = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether a contribution can be accepted: trusts nothing, synthesizes a random sample again."""
+    import secrets
+
+    from wa_bench.errors import DataError
+    from wa_bench.opensynth.contribution import accept
+
+    seed = secrets.randbelow(2**32) if seed is None else seed
+    try:
+        compared = accept(bundle, sample, seed, jobs)
+        faults = [f"{d.sample_id}: synthesis here gives another {', '.join(names)}" for d, names in compared if names]
+    except DataError as error:
+        compared, faults = [], [str(fault) for fault in error.faults]
+    verdict = "REJECTED" if faults else "ACCEPTED"
+    if as_json:
+        made_again = [design.sample_id for design, _ in compared]
+        print(json.dumps({"verdict": verdict, "seed": seed, "compared": made_again, "faults": faults}))
+    else:
+        how = f"{len(compared)} records synthesized again, chosen with --sample {sample} --seed {seed}"
+        print("\n".join([f"{verdict}: {how}", *faults]))
+    if faults:
+        raise typer.Exit(1)
+
+
+def _seed_range(text: str) -> range:
+    first, _, end = text.partition(":")
+    if not (first.isdecimal() and end.isdecimal() and int(first) < int(end)):
+        raise typer.BadParameter(f"expected FIRST:END with FIRST below END, such as 0:100, found {text!r}")
+    return range(int(first), int(end))
+
+
+def _work_on(queue: Queue, jobs: int, ray_memory: int | None, *, retry_failed: bool = False) -> None:
+    """Work on a queue until it is done, with a progress bar; ``ray_memory`` in MB asks for Ray."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+
+    from wa_bench.opensynth import cluster
+    from wa_bench.opensynth.queue import run
+
+    queue.discard_stale(failed=retry_failed)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), speed_estimate_period=3600) as progress:
+        total = len(queue.plan.seeds)
+        bar = progress.add_task("", total=total, completed=total - len(queue.open_seeds()))
+
+        def say(done: int) -> None:
+            progress.update(bar, completed=done)
+
+        if ray_memory is None:
+            run(queue, jobs, say)
+        else:
+            cluster.run(queue, jobs, ray_memory, say)
 
 
 def _print_boards(boards: list[list[Entry]], page: Path, as_json: bool) -> None:

@@ -93,7 +93,9 @@ def test_unknown_cells_list_the_known_ones(oracle: pl.DataFrame, exam: wb.Datase
     report = scored(oracle, exam)
     with pytest.raises(UnknownNameError, match="unknown metric in this report 'R3'"):
         report["R3@lut"]
-    with pytest.raises(UnknownNameError, match="expected one of: all, latency, resource"):
+    with pytest.raises(
+        UnknownNameError, match="expected one of: all, branched, conv1d, conv2d, distributed, latency, resource"
+    ):
         report["R2@lut", "test", "Jet"]
 
 

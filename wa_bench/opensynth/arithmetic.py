@@ -18,9 +18,17 @@ def signed_range(bits: int) -> tuple[int, int]:
     return -(1 << (bits - 1)), (1 << (bits - 1)) - 1
 
 
-def accumulator_bits(weight_bits: int, activation_bits: int, n_in: int) -> int:
-    """Width that holds a bias plus ``n_in`` full-scale products without overflow."""
-    return weight_bits + activation_bits + log2_ceil(n_in + 1)
+def saturate(values: Integers, bits: int) -> Integers:
+    """Clip to the range of ``bits`` bits."""
+    low, high = signed_range(bits)
+    clipped: Integers = values.clip(low, high)
+    return clipped
+
+
+def shift_right(values: Integers, shift: int) -> Integers:
+    """Divide by ``2**shift``, rounding towards minus infinity; a negative shift multiplies."""
+    shifted: Integers = values >> shift if shift >= 0 else values << -shift
+    return shifted
 
 
 def quantize(accumulator: Integers, shift: int, bits: int, relu: bool) -> Integers:

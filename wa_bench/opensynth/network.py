@@ -1,194 +1,206 @@
-"""Integer networks: what one opensynth seed stands for, and the exact outputs it must produce.
-
-``Architecture`` and ``Settings`` say what is built; ``Network`` adds the weights and computes the reference
-outputs in numpy. Everything follows from the seed: :func:`from_seed` is the only source of randomness.
-"""
+"""Integer networks: an architecture with settings and seeded weights, and the exact outputs it must produce."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from hashlib import sha256
-from itertools import pairwise
+from math import prod
+from typing import Literal
 
 import numpy as np
 
-from wa_bench.opensynth.arithmetic import Integers, accumulator_bits, log2_ceil, quantize, signed_range
+from wa_bench.opensynth.arithmetic import Integers, signed_range
+from wa_bench.opensynth.layers import (
+    Add,
+    Concatenate,
+    Convolution,
+    Dense,
+    Flatten,
+    Layer,
+    Pooling,
+    Product,
+    Shape,
+    Softmax,
+    Source,
+    Table,
+)
 from wa_bench.records.reuse import closest_valid_reuse_factor
 
-EXEMPLAR_SEED = 1_000_000
-"""Seeds from here on stand for the exemplar grid, smaller ones for the random family."""
+_CALIBRATION_INPUTS = 64
+"""Inputs that result types are fitted to."""
 
-EXEMPLARS: dict[str, tuple[int, ...]] = {
-    "Jet": (16, 32, 32, 32, 5),
-    "Quarks": (10, 32, 1),
-    "AutoMLP": (7, 12, 16, 12, 2),
-    "Particle": (14, 32, 32, 32, 3),
-}
-"""Layer widths of the wa-hls4ml exemplar models (arXiv:2511.05615); output activations are left out."""
 
-_WIDTHS = (4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64)
-"""Layer widths the random family draws from; latency-strategy networks take the first seven."""
-_LATENCY_BUDGET = 2_000
-"""Most weight bits a latency-strategy network may unroll: synthesis time grows with it."""
-_MULTIPLIER_BUDGET = 800
-"""Most parallel multipliers a resource-strategy network may use."""
+Strategy = Literal["latency", "resource", "distributed_arithmetic"]
 
 
 @dataclass(frozen=True)
 class Settings:
     """hls4ml-like settings of a design. Bits are total widths; ``reuse_factor`` is the requested one."""
 
-    strategy: str
+    strategy: Strategy
     reuse_factor: int
     weight_bits: int
     activation_bits: int
 
 
 @dataclass(frozen=True)
-class Dense:
-    """One fully connected layer in integers: ``quantize(weights @ x + (bias << bias_shift), shift)``."""
+class Block:
+    """One layer of an architecture. It reads the layer before it, and layer number ``other`` (0: the input) if two.
 
-    weights: Integers
-    bias: Integers
-    bias_shift: int
-    shift: int
-    relu: bool
-    reuse_factor: int
+    ``units`` are neurons or filters, ``window`` is a kernel or a pooling window.
+    """
 
-    @property
-    def n_out(self) -> int:
-        """Outputs."""
-        return int(self.weights.shape[0])
-
-    @property
-    def n_in(self) -> int:
-        """Inputs."""
-        return int(self.weights.shape[1])
-
-    @property
-    def multipliers(self) -> int:
-        """Multipliers that work in parallel."""
-        return self.n_in * self.n_out // self.reuse_factor
+    kind: Literal[
+        "dense", "conv", "max_pooling", "average_pooling", "flatten", "tanh", "sigmoid", "softmax", "add", "concatenate"
+    ]
+    units: int = 0
+    window: Shape = ()
+    stride: int = 1
+    relu: bool = False
+    use_bias: bool = True
+    batchnorm: bool = False
+    other: int = 0
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network with its settings and the seed that its weights come from."""
+    """An architecture with its settings and the seed that its weights come from."""
 
     name: str
-    widths: tuple[int, ...]
+    in_shape: Shape
+    blocks: tuple[Block, ...]
     settings: Settings
     seed: int
 
     @cached_property
-    def layers(self) -> tuple[Dense, ...]:
-        """The dense layers, ReLU after all but the last."""
-        settings = self.settings
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers with their numbers; the first is the input."""
+        bits = self.settings.activation_bits
         rng = np.random.default_rng(self.seed)
-        low, high = signed_range(settings.weight_bits)
-        shapes = list(pairwise(self.widths))
-        layers = []
-        for index, (n_in, n_out) in enumerate(shapes):
-            reuse = (
-                1 if settings.strategy == "latency" else closest_valid_reuse_factor(n_in, n_out, settings.reuse_factor)
-            )
-            layers.append(
-                Dense(
-                    weights=rng.integers(low, high, size=(n_out, n_in), endpoint=True),
-                    bias=rng.integers(low, high, size=n_out, endpoint=True),
-                    bias_shift=settings.activation_bits - 1,
-                    shift=settings.weight_bits - 1 + log2_ceil(n_in) // 2,
-                    relu=index < len(shapes) - 1,
-                    reuse_factor=reuse,
-                )
-            )
+        layers: list[Layer] = [Source(inputs=(), in_shape=self.in_shape, bits=bits, fraction=bits - 1)]
+        values = [self._uniform(_CALIBRATION_INPUTS, stream=3)]
+        for block in self.blocks:
+            layer = _build(block, layers, self.settings, rng)
+            if isinstance(layer, Product):
+                layer = _calibrated(layer, values[-1])
+            values.append(layer.apply(*(values[i] for i in layer.inputs)))
+            layers.append(layer)
         return tuple(layers)
 
     @property
-    def split(self) -> str:
-        """Split by architecture alone, so that no architecture crosses splits: about 70 / 15 / 15 %."""
-        if self.seed >= EXEMPLAR_SEED:
-            return "exemplar"
-        share = int(sha256(repr(self.widths).encode()).hexdigest()[:8], 16) / 2**32
-        return "train" if share < 0.70 else "val" if share < 0.85 else "test"
+    def products(self) -> tuple[Product, ...]:
+        """The layers with weights."""
+        return tuple(layer for layer in self.layers if isinstance(layer, Product))
 
-    def accumulator_bits(self, layer: Dense) -> int:
-        """Width of a layer's accumulators, without overflow."""
-        return accumulator_bits(self.settings.weight_bits, self.settings.activation_bits, layer.n_in)
+    @property
+    def is_streamed(self) -> bool:
+        """Whether inputs arrive pixel by pixel (io_stream) and not all at once (io_parallel)."""
+        return len(self.in_shape) > 1
+
+    @property
+    def pixels(self) -> int:
+        """Words of one input: pixels if streamed, else 1."""
+        return prod(self.in_shape[:-1])
+
+    @property
+    def group(self) -> str:
+        """The benchmark's group: dense, conv1d or conv2d."""
+        return "dense" if not self.is_streamed else f"conv{len(self.in_shape) - 1}d"
 
     def inputs(self, count: int) -> Integers:
-        """Seeded test inputs, shape (count, width of the first layer); the first two are the extremes."""
-        low, high = signed_range(self.settings.activation_bits)
-        rng = np.random.default_rng((self.seed, 1))
-        vectors = rng.integers(low, high, size=(count, self.widths[0]), endpoint=True)
-        vectors[0], vectors[1 % count] = low, high
+        """Seeded test inputs, shape (count, *in_shape); the first two are the extremes."""
+        vectors = self._uniform(count, stream=1)
+        vectors[0], vectors[1 % count] = signed_range(self.settings.activation_bits)
         return vectors
 
+    def _uniform(self, count: int, stream: int) -> Integers:
+        low, high = signed_range(self.settings.activation_bits)
+        rng = np.random.default_rng((self.seed, stream))
+        return rng.integers(low, high, size=(count, *self.in_shape), endpoint=True)
+
     def outputs(self, inputs: Integers) -> Integers:
-        """Reference outputs, shape (count, width of the last layer)."""
-        values = inputs
-        for layer in self.layers:
-            accumulator = values @ layer.weights.T + (layer.bias << layer.bias_shift)
-            values = quantize(accumulator, layer.shift, self.settings.activation_bits, layer.relu)
-        return values
+        """Reference outputs, shape (count, outputs)."""
+        values: list[Integers] = [inputs]
+        for layer in self.layers[1:]:
+            values.append(layer.apply(*(values[i] for i in layer.inputs)))
+        return values[-1]
 
 
-def _exemplar_grid() -> list[tuple[str, Settings]]:
-    """Settings of the exemplar split: weight bits by reuse factor, and latency where it stays affordable."""
-    grid = []
-    for name, widths in EXEMPLARS.items():
-        for bits in (2, 4, 8, 16):
-            grid += [(name, Settings("resource", reuse, bits, max(bits, 6))) for reuse in (8, 32, 128)]
-        weights = sum(n_in * n_out for n_in, n_out in pairwise(widths))
-        grid += [
-            (name, Settings("latency", 1, bits, max(bits, 6)))
-            for bits in (2, 4, 8)
-            if weights * bits <= _LATENCY_BUDGET
-        ]
-    return grid
+def chain(name: str, widths: tuple[int, ...], settings: Settings, seed: int) -> Network:
+    """Dense layers of these widths, the first being that of the input; ReLU after all but the last."""
+    last = len(widths) - 2
+    blocks = tuple(Block("dense", width, relu=i < last) for i, width in enumerate(widths[1:]))
+    return Network(name, widths[:1], blocks, settings, seed)
 
 
-EXEMPLAR_GRID = _exemplar_grid()
+def _build(block: Block, layers: list[Layer], settings: Settings, rng: np.random.Generator) -> Layer:
+    before = layers[-1]
+    bits, fraction, shape = settings.activation_bits, before.fraction, before.out_shape
+    inputs: tuple[int, ...] = (len(layers) - 1,)
+    match block.kind:
+        case "dense" | "conv":
+            return _product(block, before, inputs, settings, rng)
+        case "max_pooling" | "average_pooling":
+            return Pooling(
+                inputs=inputs,
+                in_shape=shape,
+                bits=bits,
+                fraction=fraction,
+                window=block.window,
+                strides=block.window,
+                average=block.kind == "average_pooling",
+            )
+        case "flatten":
+            return Flatten(inputs=inputs, in_shape=shape, bits=bits, fraction=fraction)
+        case "tanh" | "sigmoid":
+            return Table(
+                inputs=inputs, in_shape=shape, bits=bits, fraction=bits - 1, function=block.kind, in_fraction=fraction
+            )
+        case "softmax":
+            return Softmax(inputs=inputs, in_shape=shape, bits=bits, fraction=bits - 1, in_fraction=fraction)
+        case "add" | "concatenate":
+            other = layers[block.other]
+            coarser = min(fraction, other.fraction)
+            shifts = (fraction - coarser, other.fraction - coarser)
+            inputs = (*inputs, block.other)
+            if block.kind == "add":
+                return Add(inputs=inputs, in_shape=shape, bits=bits, fraction=coarser, shifts=shifts, relu=block.relu)
+            return Concatenate(
+                inputs=inputs, in_shape=shape, bits=bits, fraction=coarser, shifts=shifts, other_shape=other.out_shape
+            )
 
 
-def from_seed(seed: int) -> Network:
-    """The network that ``seed`` stands for.
-
-    Seeds 0, 1, 2, ... walk a low-discrepancy sequence (additive recurrence with the powers of the plastic
-    number's generalization) through depth, bits, strategy and reuse factor, so that any prefix covers the
-    settings evenly. Widths and weights are drawn from the generator seeded by the same number. Seeds from
-    ``EXEMPLAR_SEED`` on index the exemplar grid.
-    """
-    if seed >= EXEMPLAR_SEED:
-        index = seed - EXEMPLAR_SEED
-        if index >= len(EXEMPLAR_GRID):
-            raise ValueError(f"exemplar seed {seed}: the grid has {len(EXEMPLAR_GRID)} settings")
-        name, settings = EXEMPLAR_GRID[index]
-        return Network(name, EXEMPLARS[name], settings, seed)
-    depth_at, weight_at, activation_at, strategy_at, reuse_at = _low_discrepancy(seed, 5)
-    weight_bits = 2 + int(15 * weight_at)
-    activation_bits = max(4, min(16, weight_bits + int(9 * activation_at) - 4))
-    strategy = "latency" if strategy_at < 0.3 else "resource"
-    depth = 1 + int((2 if strategy == "latency" else 4) * depth_at)
-    reuse_factor = 1 if strategy == "latency" else round(2 ** (1 + 9 * reuse_at))
-    settings = Settings(strategy, reuse_factor, weight_bits, activation_bits)
-    rng = np.random.default_rng((seed, 2))
-    while True:
-        widths = tuple(rng.choice(_WIDTHS[:7] if strategy == "latency" else _WIDTHS, size=depth + 1).tolist())
-        network = Network("dense_" + "_".join(map(str, widths)), widths, settings, seed)
-        if strategy == "latency":
-            cost = sum(layer.weights.size for layer in network.layers) * weight_bits
-            affordable = cost <= _LATENCY_BUDGET
-        else:
-            affordable = sum(layer.multipliers for layer in network.layers) <= _MULTIPLIER_BUDGET
-        if affordable:
-            return network
+def _product(
+    block: Block, before: Layer, inputs: tuple[int, ...], settings: Settings, rng: np.random.Generator
+) -> Product:
+    """A dense layer or convolution with weights uniform over their range and biases a quarter as large."""
+    n_in = prod(block.window) * before.out_shape[-1]
+    low, high = signed_range(settings.weight_bits)
+    weights = rng.integers(low, high, size=(block.units, n_in), endpoint=True)
+    bias = rng.integers(low, high, size=block.units, endpoint=True) if block.use_bias else np.zeros(block.units, int)
+    shared = settings.strategy == "resource"
+    reuse_factor = closest_valid_reuse_factor(n_in, block.units, settings.reuse_factor) if shared else 1
+    strides = (block.stride,) * len(block.window)
+    sliding = {"window": block.window, "strides": strides} if block.kind == "conv" else {}
+    return (Convolution if block.kind == "conv" else Dense)(
+        inputs=inputs,
+        in_shape=before.out_shape,
+        bits=settings.activation_bits,
+        fraction=settings.weight_bits - 1 + before.fraction,
+        weights=weights,
+        bias=bias,
+        use_bias=block.use_bias,
+        bias_shift=settings.activation_bits - 3,
+        shift=0,
+        relu=block.relu,
+        reuse_factor=reuse_factor,
+        batchnorm=block.batchnorm,
+        weight_bits=settings.weight_bits,
+        **sliding,
+    )
 
 
-def _low_discrepancy(index: int, dimensions: int) -> list[float]:
-    """Point ``index`` of the R_d additive recurrence sequence, in [0, 1)."""
-    root = 2.0
-    for _ in range(64):
-        root = (1 + root) ** (1 / (dimensions + 1))
-    return [(0.5 + (index + 1) * root ** -(k + 1)) % 1.0 for k in range(dimensions)]
+def _calibrated(layer: Product, values: Integers) -> Product:
+    """The layer with a result type that fits what it makes of ``values``."""
+    shift = layer.fitting_shift(values)
+    return replace(layer, shift=shift, fraction=layer.fraction - shift)

