@@ -73,10 +73,8 @@ def _table(head: list[str], rows: list[list[object]]) -> str:
 
 def picture(frame: pl.DataFrame, path: Path) -> None:
     """Distributions of the targets by family, and of the settings."""
-    import matplotlib as mpl
     import matplotlib.pyplot as plt
 
-    mpl.rcParams["svg.hashsalt"] = "opensynth"
     figure, axes = plt.subplots(2, 4, figsize=(14, 6), layout="constrained")
     panels = [*((t.name, t.label, True) for t in wb.track("opensynth").targets)]
     panels += [("weight_bits", "weight bits", False), ("weighted_layers", "layers with weights", False)]
@@ -94,7 +92,7 @@ def picture(frame: pl.DataFrame, path: Path) -> None:
     axes[1, 0].set_ylabel("designs")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(FAMILIES))
     with replacing(path) as partial:
-        figure.savefig(partial, format="svg", metadata={"Date": None})
+        figure.savefig(partial, format="png", dpi=110, metadata={"Software": None})
     plt.close(figure)
 
 
@@ -104,7 +102,7 @@ def main() -> None:
     before, rest = card.read_text().split(BEGIN)
     after = rest.split(END)[1]
     write_text(card, f"{before}{BEGIN}\n\n{tables(frame)}\n\n{END}{after}")
-    picture(frame, CARDS / "opensynth.svg")
+    picture(frame, CARDS / "opensynth.png")
     print(tables(frame))
 
 
