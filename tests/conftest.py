@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import copy
+import io
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import settings
 
 import wa_bench as wb
+from wa_bench.records.hls4ml import read_designs
+from wa_bench.records.schema import Design
 
 MIRROR = "WA_BENCH_MIRROR"
+
+pytest_plugins = ["hub.fixtures"]
+
+settings.register_profile("shared cores", deadline=None)
+settings.load_profile("shared cores")
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +41,11 @@ def mirror() -> Path:
 def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setenv("WA_BENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
 _RAW: dict[str, Any] = {
@@ -105,6 +120,15 @@ _RAW: dict[str, Any] = {
 def raw() -> dict[str, Any]:
     """A record in the layout of the 2layer family, with values of our own."""
     return copy.deepcopy(_RAW)
+
+
+@pytest.fixture
+def design(raw: dict[str, Any]) -> Design:
+    """The record ``raw``, decoded."""
+    ((decoded,),) = [
+        chunk.records for chunk in read_designs(io.BytesIO(json.dumps([raw]).encode()), split="test", file="f.json")
+    ]
+    return decoded
 
 
 @pytest.fixture(scope="session")

@@ -91,12 +91,12 @@ def test_data_show_prints_decoded_designs(tmp_path: Path, raw: dict[str, Any]) -
         (
             "cut.json",
             '[{"meta_data": {"uuid"',
-            "error: cut.json, record 0: expected a whole JSON object, found the end",
+            "error: cut.json, record 0, byte 22: expected a whole JSON array, found the end",
         ),
         (
             "text.json",
             '[{"meta_data": 5}]',
-            "error: text.json, record 0, field meta_data: expected object, found int 5",
+            "error: text.json, record 0, byte 1, field meta_data: expected object, found int 5",
         ),
     ],
 )
@@ -134,4 +134,4 @@ def test_bad_predictions_end_with_one_message_and_exit_code_1(tmp_path: Path) ->
     assert "p.csv: expected the columns sample_id, bram" in shown.stderr
     assert "found no column dsp, ff, lut, cycles_max, interval_max" in shown.stderr
     assert list(tmp_path.iterdir()) == [tmp_path / "p.csv"]
-    assert "expected one of: hls4ml, opensynth" in run("evaluate", tmp_path / "p.csv", "--track", "none").stderr
+    assert "expected one of: energy, hls4ml, opensynth, vit" in run("evaluate", tmp_path / "p.csv", "--track", "none").stderr

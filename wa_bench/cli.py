@@ -39,6 +39,8 @@ Jobs = Annotated[int, typer.Option(min=1, help="Designs at once.")]
 WithRay = Annotated[bool, typer.Option("--ray", help="Spread the designs with Ray; RAY_ADDRESS names a cluster.")]
 Memory = Annotated[int, typer.Option(min=1, help="With --ray: MB of memory that a node must have free for a design.")]
 SampleSize = Annotated[int, typer.Option(min=1, help="Records to synthesize again.")]
+TrackName = Annotated[str, typer.Argument(help="Name of the track.")]
+Splits = Annotated[list[str] | None, typer.Option("--split", help="Split; may be given again. All of them by default.")]
 Records = Annotated[str | None, typer.Option("--source", help="Folder or file with the track's records.")]
 
 
@@ -111,7 +113,7 @@ def data_list(as_json: AsJson = False) -> None:
 
 @data_app.command("show")
 def data_show(
-    track: Annotated[str, typer.Argument(help="Name of the track.")],
+    track: TrackName,
     split: Annotated[list[str], typer.Option(help="Split to show; may be given again.")],
     source: Records = None,
     limit: Annotated[int, typer.Option(min=1, help="Most designs to show.")] = 50,
@@ -133,6 +135,11 @@ def data_show(
         print(msgspec.json.encode(designs).decode())
         return
     targets = [target.name for target in dataset.track.targets]
+    print(f"{dataset.track.title}. Targets: {dataset.track.truth}.")
+    if designs and not hasattr(designs[0], "layers"):
+        names = ["family", "group", "source", *targets]
+        _print_table(names, [[_shown(getattr(record, name)) for name in names] for record in designs])
+        return
     rows = []
     for design in designs:
         weighted = [layer for layer in design.layers if layer.units is not None]
@@ -148,8 +155,82 @@ def data_show(
                 *(_shown(getattr(design, name)) for name in targets),
             ]
         )
-    print(f"{dataset.track.title}. Targets: {dataset.track.truth}.")
     _print_table(["family", "group", "strategy", "layers", "bits", "valid reuse", *targets], rows)
+
+
+@data_app.command("card")
+def data_card(
+    name: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    croissant: Annotated[bool, typer.Option("--croissant", help="As Croissant (JSON-LD), for machines.")] = False,
+) -> None:
+    """The data card: columns, units, provenance, splits, files, licence, citation."""
+    from wa_bench.data.cards import card
+    from wa_bench.data.croissant import croissant_text
+
+    print(croissant_text(name) if croissant else card(name), end="")
+
+
+@data_app.command("fetch")
+def data_fetch(track: TrackName, split: Splits = None, source: Records = None, as_json: AsJson = False) -> None:
+    """Download a track's records, convert them once, and count them; goes on where it was interrupted."""
+    import polars as pl
+
+    import wa_bench as wb
+    from wa_bench.data.catalogue import entry
+
+    counts = (
+        wb.load(track, split or wb.track(track).splits, source)
+        .frame()
+        .group_by("source", "split", maintain_order=True)
+        .agg(pl.len().alias("records"))
+        .collect()
+        .rows(named=True)
+    )
+    for row in counts:
+        row["published"] = entry(row["source"]).rows.get(row["split"])
+    if as_json:
+        print(json.dumps(counts))
+        return
+    rows = [[row["source"], row["split"], *(_shown(row[name]) for name in ("records", "published"))] for row in counts]
+    _print_table(["dataset", "split", "records", "published"], rows)
+
+
+@data_app.command("verify")
+def data_verify(name: Annotated[str, typer.Argument(help="Track or dataset.")]) -> None:
+    """Compare what is kept of a dataset with the counts and hashes taken when it was converted."""
+    from wa_bench.data.cache import cache_folder
+    from wa_bench.data.catalogue import datasets_of
+    from wa_bench.data.store import folders, manifest_in, verify
+    from wa_bench.errors import DataError
+
+    kept = [folder for dataset in datasets_of(name) for folder in folders(cache_folder() / "store", dataset)]
+    if faults := [fault for folder in kept for fault in verify(folder)]:
+        raise DataError(*faults)
+    manifests = [manifest_in(folder) for folder in kept]
+    columns = ["file", "split", "records", "faulty", "complete"]
+    _print_table(
+        columns, [[m.raw, m.split, f"{m.rows:,}", str(m.faulty), "yes" if m.complete else "no"] for m in manifests]
+    )
+    print(f"good: {sum(m.rows for m in manifests):,} records in {len(kept)} converted files are as they were")
+
+
+@data_app.command("leaks")
+def data_leaks(track: TrackName, split: Splits = None, source: Records = None, as_json: AsJson = False) -> None:
+    """Say which splits hold the same network with the same settings, by a hash of the content."""
+    import wa_bench as wb
+    from wa_bench.data.leaks import leaks
+
+    found = leaks(wb.load(track, split or wb.track(track).splits, source))
+    if as_json:
+        tables = {"shared": found.shared.to_dicts(), "examples": found.examples.to_dicts()}
+        print(json.dumps({"records": found.records, **tables}))
+        return
+    print(f"{found.records:,} records compared; the same network with the same settings in two splits:")
+    if found.shared.is_empty():
+        print("none")
+        return
+    for table in (found.shared, found.examples):
+        _print_table(table.columns, [[_shown(value) for value in row] for row in table.rows()])
 
 
 @submit_app.command("check")
@@ -418,5 +499,7 @@ def _runs(values: list[int]) -> str:
     return " ".join(f"{value}x{count}" if count > 1 else str(value) for value, count in runs)
 
 
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:,g}" if value < 1e6 else f"{value:,.0f}"
+def _shown(value: float | str | None) -> str:
+    if value is None or isinstance(value, str):
+        return value or "-"
+    return f"{value:,g}" if value < 1e6 else f"{value:,.0f}"

@@ -20,7 +20,8 @@ from wa_bench.opensynth import contribution
 from wa_bench.opensynth.contribution import contribute, examine, gather
 from wa_bench.opensynth.generate import Measurement, record
 from wa_bench.opensynth.queue import Queue, write_records
-from wa_bench.records.schema import Design, Layer, designs
+from wa_bench.records.columns import to_records
+from wa_bench.records.schema import Design, Layer
 
 synthesis = pytest.mark.synthesis
 Invented = Callable[[int], Measurement]
@@ -46,7 +47,7 @@ def bundle(tmp_path: Path, invented: Invented) -> Path:
 
 
 def read(bundle: Path) -> list[Design]:
-    return list(designs(pl.read_parquet(bundle / "records.parquet")))
+    return list(to_records(pl.read_parquet(bundle / "records.parquet"), Design))
 
 
 def declare(bundle: Path, **fields: Any) -> None:

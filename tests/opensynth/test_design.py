@@ -31,7 +31,8 @@ from wa_bench.opensynth.synthesize import (
     synthesize,
     tool_version,
 )
-from wa_bench.records.schema import Design, HlsEstimate, designs
+from wa_bench.records.columns import to_records
+from wa_bench.records.schema import Design, HlsEstimate
 
 synthesis = pytest.mark.synthesis
 
@@ -102,7 +103,7 @@ CORNERS = [
 @pytest.fixture(scope="module")
 def shipped() -> list[Design]:
     frame = wb.load("opensynth", wb.track("opensynth").splits).frame().collect()
-    return list(designs(frame))
+    return list(to_records(frame, Design))
 
 
 @pytest.mark.parametrize("network", CORNERS, ids=lambda network: network.name)

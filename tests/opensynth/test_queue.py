@@ -18,7 +18,8 @@ from msgspec.structs import replace
 from wa_bench.errors import DataError, ToolError
 from wa_bench.opensynth.generate import Measurement
 from wa_bench.opensynth.queue import Queue, merge, run
-from wa_bench.records.schema import designs
+from wa_bench.records.columns import to_records
+from wa_bench.records.schema import Design
 
 synthesis = pytest.mark.synthesis
 CommandLine = Callable[..., subprocess.CompletedProcess[str]]
@@ -206,7 +207,7 @@ def test_merge_keeps_failed_designs_as_records_without_figures(
     out = tmp_path / "records.parquet"
     shown = wa_bench("synth", "merge", tmp_path / "a", tmp_path / "b", "--out", out, "--json")
     assert json.loads(shown.stdout) == {"file": str(out), "records": 4, "failed": 1}
-    merged = list(designs(pl.read_parquet(out)))
+    merged = list(to_records(pl.read_parquet(out), Design))
     assert [design.sample_id for design in merged] == [f"opensynth-000000{seed}" for seed in range(4)]
     assert [design.lut for design in merged] == [5, 5, None, 5]
 

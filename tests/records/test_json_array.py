@@ -1,81 +1,168 @@
 from __future__ import annotations
 
+import io
 import json
+import random
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wa_bench.errors import RecordError
-from wa_bench.records.json_array import iter_objects
+from wa_bench.records import json_array
+from wa_bench.records.json_array import Misfit, Position, read_array
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8) | st.sampled_from(['},{"a":', "\\"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
-objects = st.lists(st.dictionaries(st.text(max_size=5), values, max_size=3), max_size=5)
-shared_folder = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+arrays = st.lists(st.dictionaries(st.text(max_size=5) | st.just("a"), values, max_size=3), max_size=8)
+layouts = st.sampled_from([{}, {"indent": 1}, {"indent": 4}, {"indent": "\t"}, {"separators": (",", ":")}])
+sizes = st.integers(2, 200)
 
 
-@shared_folder
-@given(objects, st.sampled_from([None, 1, 4]), st.booleans())
+class Trickle(io.RawIOBase):
+    """A stream that gives a few bytes at a time, as a network does."""
+
+    def __init__(self, text: bytes, seed: int) -> None:
+        self._text = io.BytesIO(text)
+        self._random = random.Random(seed)
+
+    def readinto(self, buffer: Any) -> int:
+        some = self._text.read(min(len(buffer), self._random.randint(1, 40)))
+        buffer[: len(some)] = some
+        return len(some)
+
+
+def read(text: bytes, size: int = json_array.CHUNK, **options: Any) -> list[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_array, "CHUNK", size)
+        return [r for c in read_array(Trickle(text, size), dict, "a.json", **options) for r in c.records]
+
+
+@given(arrays, layouts, st.booleans(), sizes)
 def test_any_array_in_any_layout_reads_back(
-    tmp_path: Path, written: list[object], indent: int | None, ascii_only: bool
+    written: list[dict[str, Any]], layout: dict[str, Any], ascii_only: bool, size: int
 ) -> None:
-    file = tmp_path / "a.json"
-    file.write_text(json.dumps(written, indent=indent, ensure_ascii=ascii_only), encoding="utf-8")
-    assert list(iter_objects(file)) == written
+    text = json.dumps(written, ensure_ascii=ascii_only, **layout).encode()
+    assert read(text, size) == written
 
 
-@shared_folder
-@given(st.data())
-def test_a_file_cut_anywhere_yields_its_whole_records_and_then_one_clear_error(
-    tmp_path: Path, data: st.DataObject
+@given(arrays.filter(len), layouts, sizes, st.data())
+def test_a_text_cut_anywhere_yields_its_whole_records_and_then_one_clear_error(
+    written: list[dict[str, Any]], layout: dict[str, Any], size: int, data: st.DataObject
 ) -> None:
-    written = [{"n": i, "text": "}], [{"} for i in range(4)]
-    text = json.dumps(written)
+    text = json.dumps(written, **layout).encode()
     cut = data.draw(st.integers(1, len(text) - 1))
-    file = tmp_path / "cut.json"
-    file.write_text(text[:cut], encoding="utf-8")
-    read = []
-    with pytest.raises(RecordError, match="download the file again") as caught:
-        for item in iter_objects(file):
-            read.append(item)  # noqa: PERF402
-    assert read == written[: len(read)]
-    assert caught.value.faults[0].place == f"cut.json, record {len(read)}"
+    found = []
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RecordError, match="download the file again") as caught:
+        patch.setattr(json_array, "CHUNK", size)
+        for piece in read_array(io.BytesIO(text[:cut]), dict, "cut.json"):
+            found += piece.records
+    assert found == written[: len(found)]
+    assert caught.value.faults[0].place == f"cut.json, record {len(found)}, byte {cut:,}"
 
 
-def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
-    (tmp_path / "bom.json").write_bytes(b"\xef\xbb\xbf" + b'[{"a": 1}]')
-    assert list(iter_objects(tmp_path / "bom.json")) == [{"a": 1}]
+@given(arrays.filter(len), layouts, sizes, st.data())
+def test_a_damaged_byte_is_an_error_or_reads_as_the_standard_library_reads_it(
+    written: list[dict[str, Any]], layout: dict[str, Any], size: int, data: st.DataObject
+) -> None:
+    text = bytearray(json.dumps(written, **layout).encode())
+    place = data.draw(st.integers(0, len(text) - 1))
+    text[place] = data.draw(st.integers(0, 255))
+    misfits: list[Misfit] = []
+    try:
+        found = read(bytes(text), size, on_misfit=misfits.append)
+    except RecordError as error:
+        assert error.faults[0].place.startswith("a.json")
+        return
+    if not misfits:
+        assert found == json.loads(bytes(text))
 
 
-@pytest.mark.parametrize("text", [b'[{"a": NaN}]', b'[{"a": "\xff"}]', b'[{"a": 1} {"a": 2}]'])
-def test_text_that_is_no_json_is_not_called_cut(tmp_path: Path, text: bytes) -> None:
-    (tmp_path / "x.json").write_bytes(text)
-    with pytest.raises(RecordError, match="found text that is no JSON") as caught:
-        list(iter_objects(tmp_path / "x.json"))
-    assert "download" not in str(caught.value)
+@given(arrays.filter(len), layouts, sizes)
+def test_reading_can_be_taken_up_again_at_every_chunk(
+    written: list[dict[str, Any]], layout: dict[str, Any], size: int
+) -> None:
+    text = json.dumps(written, **layout).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_array, "CHUNK", size)
+        for piece in read_array(io.BytesIO(text), dict, "a.json"):
+            rest = io.BytesIO(text[piece.resume.offset :])
+            again = read_array(rest, dict, "a.json", piece.resume)
+            numbered = [(i, r) for later in again for i, r in enumerate(later.records, later.index)]
+            assert [r for i, r in numbered if i >= piece.index] == written[piece.index :]
 
 
-@pytest.mark.parametrize("text", ["", "{}", '"[]"'])
-def test_a_file_that_is_no_array_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "x.json").write_text(text)
-    with pytest.raises(RecordError, match=r"x\.json: expected a JSON array"):
-        list(iter_objects(tmp_path / "x.json"))
+@given(arrays, layouts, sizes, st.data())
+def test_an_object_that_is_no_record_is_passed_over_and_reported_with_its_place(
+    written: list[dict[str, Any]], layout: dict[str, Any], size: int, data: st.DataObject
+) -> None:
+    bad = data.draw(st.integers(0, len(written)))
+    texts = [json.dumps(item, **layout) for item in written]
+    texts.insert(bad, '{"a": NaN}')
+    text = f"[{','.join(texts)}]".encode()
+    misfits: list[Misfit] = []
+    assert read(text, size, on_misfit=misfits.append) == written
+    (misfit,) = misfits
+    assert misfit.position == Position(bad, text.index(b'{"a": NaN}'))
 
 
-def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_passed_over() -> None:
+    assert read(b"\xef\xbb\xbf" + b' \n[{"a": 1}] ') == [{"a": 1}]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "found"),
+    [
+        (b'[{"a": NaN}]', "record 0, byte 1", "text that is no JSON"),
+        (b'[{"a": 1}, {"a": "\xff"}]', "record 1, byte 11", "text that is no JSON"),
+        (b'[{"a": 1} {"a": 2}]', "record 0, byte 10", "'{\"a\": 2}]'"),
+        (b'[{"a": 1},]', "record 0, byte 10", "']'"),
+        (b'[{"a": 1}] [', "record 1, byte 11", "'['"),
+        (b'[{"a": 1}, 7]', "record 1, byte 11", "int 7"),
+        (b'[{"a": 1}, {"a" 2}, {"a": 3, "pad": 123456}]', "record 1, byte 16", "text that is no JSON"),
+        (b"[" + b"[" * 50_000, "record 0, byte 1", "text that is no JSON"),
+        (b'[{"a": ' + b"[" * 50_000, "record 0, byte 1", "text that is no JSON"),
+    ],
+)
+def test_damage_is_named_with_record_and_byte(text: bytes, place: str, found: str) -> None:
+    with pytest.raises(RecordError) as caught:
+        read(text)
+    (fault,) = caught.value.faults
+    assert fault.place == f"a.json, {place}"
+    assert fault.found.startswith(found)
+    assert "download" not in str(fault)
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b'"[]"', b"\x1f\x8b"])
+def test_a_text_that_is_no_array_is_refused(text: bytes) -> None:
+    with pytest.raises(RecordError, match=r"a\.json: expected a JSON array"):
+        read(text)
+
+
+def test_an_object_beyond_the_limit_is_refused_without_reading_it_whole() -> None:
+    endless = io.BytesIO(b'[{"a": "' + b"x" * 40_000_000)
+    with pytest.raises(RecordError, match=r"objects of at most 4,194,304 bytes"):
+        list(read_array(endless, dict, "a.json"))
+    assert endless.tell() < 20_000_000
+
+
+@pytest.mark.parametrize("indent", [None, 4])
+def test_memory_does_not_grow_with_the_text(tmp_path: Path, indent: int | None) -> None:
     def peak(records: int) -> int:
         file = tmp_path / f"{records}.json"
-        file.write_text(json.dumps([{"n": i, "pad": "x" * 200} for i in range(records)]))
-        tracemalloc.start()
-        assert sum(1 for _ in iter_objects(file)) == records
-        highest = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
+        file.write_text(json.dumps([{"n": i, "pad": "x" * 200} for i in range(records)], indent=indent))
+        with file.open("rb") as stream:
+            tracemalloc.start()
+            assert sum(len(chunk.records) for chunk in read_array(stream, dict, "a.json")) == records
+            highest = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
         return highest
 
-    assert peak(20_000) < 2 * peak(2_000)
+    peak(1_000)
+    assert peak(80_000) < 1.2 * peak(20_000)

@@ -19,8 +19,8 @@ def test_a_row_becomes_a_design_with_its_layers(tmp_path: Path) -> None:
     (design,) = wb.load("hls4ml", "test", source=file).stream()
     assert design.family == "2layer"
     assert [(layer.in_shape, layer.units, layer.reuse_factor) for layer in design.layers] == [
-        ([16], 8, 32),
-        ([8], 4, 32),
+        ((16,), 8, 32),
+        ((8,), 4, 32),
     ]
     assert (design.cycles_max, design.bram, design.interval_max) == (69, 1.5, None)
 

@@ -1,18 +1,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 import wa_bench as wb
-from wa_bench.records.hls4ml import decode
-from wa_bench.records.schema import to_frame
+from wa_bench.records.columns import to_frame
+from wa_bench.records.schema import Design
 from wa_bench.surrogates import features
 
 
-def test_layer_features_worked_by_hand(raw: dict[str, Any]) -> None:
-    table = features.layers(to_frame([decode(raw, split="test", file="f", index=0)]))
+def test_layer_features_worked_by_hand(design: Design) -> None:
+    table = features.layers(to_frame([design], Design))
     first, second = table.rows(named=True)
     assert (first["n_in"], first["n_out"], first["reuse"], first["multipliers"]) == (16, 8, 32, 4)
     assert (first["weight_bits"], first["input_bits"]) == (6, 16)

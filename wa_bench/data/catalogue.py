@@ -10,10 +10,34 @@ from pathlib import Path
 import msgspec
 
 from wa_bench.errors import UnknownNameError
+from wa_bench.tracks.track import available
+
+
+class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An upstream file at the pinned commit.
+
+    ``contents_sha256`` is the hash of what an archive holds in ``folder`` (see ``wa_bench.records.archive``): the same
+    commit packed again has other bytes.
+    """
+
+    name: str
+    size: int
+    sha256: str
+    url: str | None = None
+    folder: str | None = None
+    contents_sha256: str | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A dataset: who made it, under which licence, and where its files stand."""
+    """A dataset: who made it, under which licence, and where its files stand.
+
+    Files come from inside the package (``embedded``), from the Hugging Face Hub (``hub`` at ``revision``, found by the
+    patterns in ``splits``, where ``*`` stands for one of ``families``), or from ``url`` (``files``, each at
+    ``<url>/<name>`` or at its own ``url``).
+    ``provenance`` says how the figures came about, by column: measured, synthesized, simulated, estimated, computed
+    or reported. ``rows`` are the numbers of records by split. ``refused`` are configurations of the Hub's
+    card that no surrogate may learn from, with the reason.
+    """
 
     title: str
     version: str
@@ -21,9 +45,16 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     homepage: str
     citation: str
     format: str
+    provenance: dict[str, str] = {}
     embedded: str | None = None
     hub: str | None = None
+    revision: str = "main"
     splits: dict[str, str] = {}
+    families: list[str] = []
+    rows: dict[str, int] = {}
+    refused: dict[str, str] = {}
+    url: str | None = None
+    files: list[File] = []
 
     @property
     def embedded_path(self) -> Path | None:
@@ -48,3 +79,17 @@ def entry(name: str) -> Entry:
         return catalogue()[name]
     except KeyError:
         raise UnknownNameError("dataset", name, list(catalogue())) from None
+
+
+def datasets_of(name: str) -> list[str]:
+    """The datasets called ``name``: those of a track, or the one itself.
+
+    Raises:
+        UnknownNameError: neither a track nor a dataset.
+    """
+    tracks = available()
+    if name in tracks:
+        return list(tracks[name].datasets)
+    if name not in catalogue():
+        raise UnknownNameError("track or dataset", name, [*tracks, *catalogue()])
+    return [name]

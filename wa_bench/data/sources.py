@@ -1,45 +1,56 @@
-"""Sources: where the designs of a dataset are read from. Each gives them as columns and one by one."""
+"""Sources: the records of some splits of one dataset, as columns and one by one, whatever they are kept in."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
+import msgspec
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wa_bench.data.catalogue import Entry, entry
+from wa_bench.data import store
+from wa_bench.data.cache import cache_folder
+from wa_bench.data.conversion import Task, convert
+from wa_bench.data.progress import byte_progress
+from wa_bench.data.raw import RawFile
 from wa_bench.errors import DataError, Fault, RecordError
-from wa_bench.records.hls4ml import decode
-from wa_bench.records.json_array import iter_objects
-from wa_bench.records.schema import Design, arrow_schema, designs, to_frame
+from wa_bench.records.columns import arrow_schema, to_frame, to_records
+from wa_bench.records.hls4ml import read_designs
+from wa_bench.records.schema import Design
 from wa_bench.records.tabular import read_tabular
 
 OnBad = Literal["raise", "skip"]
 
-_HUB_FILE = re.compile(r"^(?:train|val|test)_(?P<family>\w+)_merged\.json$")
-_MIRROR = "WA_BENCH_MIRROR"
+_IN_PROCESS_BYTES = 64 << 20
+_ROWS = 1024
 
 
 class Source(Protocol):
-    """Designs of one or more splits. ``skipped`` holds the faults passed over so far."""
+    """Records of one or more splits, of one type. ``skipped`` holds the faults that the last read passed over."""
 
+    kind: type[msgspec.Struct]
     skipped: list[Fault]
 
     def frame(self) -> pl.LazyFrame:
-        """All designs as columns."""
+        """All records as columns, with the Arrow schema of ``kind``."""
 
-    def stream(self) -> Iterator[Design]:
-        """The designs one by one, in bounded memory."""
+    def stream(self) -> Iterator[Any]:
+        """The records one by one, in bounded memory."""
+
+    def parts(self) -> list[Path]:
+        """Parquet files that hold the records and nothing else; none where they are not kept so."""
 
 
 class ParquetSource:
-    """A Parquet file in the record schema, of one dataset."""
+    """One Parquet file in the record schema, of one dataset."""
+
+    kind: type[msgspec.Struct] = Design
 
     def __init__(self, path: Path, splits: Sequence[str], dataset: str) -> None:
         self.path = path
@@ -56,8 +67,8 @@ class ParquetSource:
         """The path, once the file has turned out to hold records of the dataset."""
         try:
             found = pq.read_schema(self.path)
-            if found.names != arrow_schema().names:
-                expected = "the columns of wa_bench.records.schema.Design"
+            if found.names != arrow_schema(self.kind).names:
+                expected = f"the columns of {self.kind.__module__}.{self.kind.__name__}"
                 raise DataError(Fault(str(self.path), expected, ", ".join(found.names)[:200]))
             sources = pq.read_table(self.path, columns=["source"]).column("source").unique().to_pylist()
         except pa.ArrowException as error:
@@ -68,58 +79,175 @@ class ParquetSource:
 
     def stream(self) -> Iterator[Design]:
         """The designs, a thousand rows in memory at a time."""
-        with pq.ParquetFile(self._checked_path) as file:
-            for batch in file.iter_batches(batch_size=1024):
-                rows = pl.DataFrame(pa.Table.from_batches([batch]))
-                yield from designs(rows.filter(pl.col("split").is_in(self.splits)))
+        for rows in _row_batches(self._checked_path):
+            yield from to_records(rows.filter(pl.col("split").is_in(self.splits)), Design)
+
+    def parts(self) -> list[Path]:
+        """None: the file holds other splits too."""
+        return []
+
+
+class Found(NamedTuple):
+    """Raw files, each with its split and, where the name tells it, its family; and what is known of them as a whole.
+
+    ``published`` are the numbers of records by split, if these are all files of the dataset.
+    """
+
+    files: Sequence[tuple[RawFile, str, str | None]]
+    revision: str | None = None
+    published: Mapping[str, int] = {}
 
 
 class JsonSource:
-    """wa-hls4ml JSON arrays in the Hub's layout: (path, split) pairs.
+    """wa-hls4ml JSON arrays, looked for when they are first asked for.
 
-    With ``on_bad="raise"`` a frame raises all faults of all files at once and a stream the first; with "skip" the
-    records are passed over and their faults kept in ``skipped``.
+    ``frame`` converts them to the store on first use and reads them there; ``stream`` reads the store where it is
+    complete and the JSON text otherwise. With ``on_bad="raise"`` a frame raises all faults of all files at once and
+    a stream the first; with "skip" the records are passed over and their faults kept in ``skipped``.
     """
 
-    def __init__(self, files: Sequence[tuple[Path, str]], on_bad: OnBad) -> None:
-        self.files = list(files)
+    kind: type[msgspec.Struct] = Design
+
+    def __init__(self, dataset: str, find: Callable[[], Found], on_bad: OnBad) -> None:
         self.on_bad = on_bad
         self.skipped: list[Fault] = []
-
-    def frame(self) -> pl.LazyFrame:
-        """All designs, decoded once and kept."""
-        return self._frame.lazy()
+        self._dataset = dataset
+        self._find = find
 
     @cached_property
-    def _frame(self) -> pl.DataFrame:
-        faults: list[Fault] = []
-        frame = to_frame(self._read(faults))
-        self.skipped = faults
-        if faults and self.on_bad == "raise":
-            raise RecordError(*faults)
-        return frame
+    def _found(self) -> Found:
+        return self._find()
+
+    @cached_property
+    def _files(self) -> list[tuple[RawFile, store.Manifest]]:
+        """Each raw file with the manifest of its conversion, before it begins."""
+        revision = self._found.revision
+        return [
+            (raw, store.new_manifest(self._dataset, raw.name, raw.size, raw.identity, split, family, revision))
+            for raw, split, family in self._found.files
+        ]
+
+    def frame(self) -> pl.LazyFrame:
+        """A lazy scan of the store."""
+        paths = self.parts()
+        return pl.scan_parquet(paths, glob=False) if paths else to_frame([], self.kind).lazy()
+
+    def parts(self) -> list[Path]:
+        """The parts of the store, converted first where they are not there yet.
+
+        Raises:
+            DataError: a file cannot be fetched.
+            RecordError: records that do not fit the schema, all of them at once, or damaged text.
+        """
+        manifests = self.convert()
+        self.skipped = [fault for manifest in manifests for fault in manifest.faults]
+        if self.skipped and self.on_bad == "raise":
+            raise RecordError(*self.skipped)
+        return [self._folder(manifest) / part.name for manifest in manifests for part in manifest.parts]
+
+    def convert(self) -> list[store.Manifest]:
+        """Convert what is not in the store yet; the manifests of all files.
+
+        Raises:
+            DataError: a file cannot be fetched.
+            RecordError: the text of files is damaged, all of them.
+        """
+        missing = [(raw, manifest) for raw, manifest in self._files if not self._stored(manifest)]
+        if missing:
+            tasks = [Task(str(raw.fetch()), str(self._folder(manifest)), manifest) for raw, manifest in missing]
+            large = sum(raw.size for raw, _ in missing) > _IN_PROCESS_BYTES
+            with byte_progress("Converting to Parquet", sum(raw.size for raw, _ in missing)) as progress:
+                convert(tasks, processes=(os.cpu_count() or 1) if large else 1, progress=progress)
+        manifests = [store.manifest_in(self._folder(manifest)) for _, manifest in self._files]
+        self._compare_with_published(manifests)
+        return manifests
+
+    def _compare_with_published(self, manifests: Sequence[store.Manifest]) -> None:
+        for split, expected in self._found.published.items():
+            counts = [manifest.rows + manifest.faulty for manifest in manifests if manifest.split == split]
+            if counts and sum(counts) != expected:
+                found = f"{sum(counts):,} records in split {split}"
+                warnings.warn(
+                    f"{manifests[0].dataset}: expected {expected:,} as published, found {found}", stacklevel=2
+                )
 
     def stream(self) -> Iterator[Design]:
-        """The designs, decoded one by one and not kept."""
+        """The designs, decoded as they are read."""
         self.skipped = []
-        yield from self._read(self.skipped if self.on_bad == "skip" else None)
+        for raw, manifest in self._files:
+            if (stored := self._stored(manifest)) is not None:
+                if stored.faults and self.on_bad == "raise":
+                    raise RecordError(*stored.faults)
+                self.skipped += stored.faults
+                for part in stored.parts:
+                    for rows in _row_batches(self._folder(manifest) / part.name):
+                        yield from to_records(rows, Design)
+            else:
+                yield from self._decoded(raw, manifest)
 
-    def _read(self, faults: list[Fault] | None) -> Iterator[Design]:
-        """All designs; faults are collected in ``faults`` where given, else raised."""
-        for path, split in self.files:
-            match = _HUB_FILE.match(path.name)
-            family = match["family"] if match else None
-            for index, raw in enumerate(iter_objects(path)):
-                try:
-                    yield decode(raw, split=split, family=family, file=path.name, index=index)
-                except RecordError as error:
-                    if faults is None:
-                        raise
-                    faults.extend(error.faults)
+    def _decoded(self, raw: RawFile, manifest: store.Manifest) -> Iterator[Design]:
+        def pass_over(index: int, fault: Fault) -> None:
+            if self.on_bad == "raise":
+                raise RecordError(fault)
+            self.skipped.append(fault)
+
+        with raw.open_text() as stream:
+            for chunk in read_designs(
+                stream,
+                split=manifest.split,
+                family=manifest.family,
+                file=raw.short_name,
+                revision=manifest.revision,
+                on_fault=pass_over,
+            ):
+                yield from chunk.records
+
+    def _folder(self, manifest: store.Manifest) -> Path:
+        return store.folder_of(manifest, cache_folder() / "store")
+
+    def _stored(self, manifest: store.Manifest) -> store.Manifest | None:
+        """The manifest in the store, if it is complete."""
+        found = store.read_manifest(self._folder(manifest))
+        return found if found is not None and found.complete else None
+
+
+class TableSource:
+    """Records that a reader makes of upstream's tables, all files at once; they are small."""
+
+    def __init__(
+        self,
+        kind: type[msgspec.Struct],
+        read: Callable[[Mapping[str, Path]], pl.DataFrame],
+        files: Mapping[str, Path],
+        splits: Sequence[str],
+    ) -> None:
+        self.kind = kind
+        self.skipped: list[Fault] = []
+        self._read = read
+        self._files = files
+        self._splits = list(splits)
+
+    def frame(self) -> pl.LazyFrame:
+        """The records, read once and kept."""
+        return self._table.lazy().filter(pl.col("split").is_in(self._splits))
+
+    def stream(self) -> Iterator[Any]:
+        """The records one by one."""
+        yield from to_records(self.frame().collect(), self.kind)
+
+    def parts(self) -> list[Path]:
+        """None: they are tables of upstream."""
+        return []
+
+    @cached_property
+    def _table(self) -> pl.DataFrame:
+        return self._read(self._files)
 
 
 class TabularSource:
     """Rows of the older tabular export of wa-hls4ml (see ``records.tabular``)."""
+
+    kind: type[msgspec.Struct] = Design
 
     def __init__(self, path: Path, split: str) -> None:
         self.path = path
@@ -128,75 +256,18 @@ class TabularSource:
 
     def frame(self) -> pl.LazyFrame:
         """All rows as columns."""
-        return to_frame(self.stream()).lazy()
+        return to_frame(self.stream(), Design).lazy()
 
     def stream(self) -> Iterator[Design]:
         """The rows one by one."""
         yield from read_tabular(self.path, self.split)
 
-
-def find(dataset: str, splits: Sequence[str], source: str | os.PathLike[str] | None, on_bad: OnBad) -> Source:
-    """The source of some splits of a dataset.
-
-    In this order: ``source`` (for wa-hls4ml a folder in the Hub's layout or one file), the file shipped in the
-    package, the folder ``<WA_BENCH_MIRROR>/<dataset>``.
-
-    Raises:
-        DataError: the files are not there; says how to get them.
-    """
-    known = entry(dataset)
-    if source is not None:
-        path = Path(source)
-    elif known.embedded_path is not None:
-        path = known.embedded_path
-    else:
-        path = Path(os.environ.get(_MIRROR, "")) / dataset
-        if not os.environ.get(_MIRROR) or not path.is_dir():
-            raise DataError(
-                Fault(
-                    f"dataset {dataset}, split {', '.join(splits)}",
-                    f"a local copy (argument source=, or {_MIRROR}/{dataset})",
-                    "neither",
-                    f"download it: hf download {known.hub} --repo-type dataset --local-dir {dataset}, "
-                    f"then pass source='{dataset}'",
-                )
-            )
-    return _READERS[known.format](dataset, splits, path, on_bad)
+    def parts(self) -> list[Path]:
+        """None: they are rows of a CSV file."""
+        return []
 
 
-def _parquet(dataset: str, splits: Sequence[str], path: Path, on_bad: OnBad) -> Source:
-    if path.suffix != ".parquet" or not path.is_file():
-        raise DataError(Fault(str(path), f"a .parquet file, which is how {dataset} is kept", _what(path)))
-    return ParquetSource(path, splits, dataset)
-
-
-def _hls4ml_json(dataset: str, splits: Sequence[str], path: Path, on_bad: OnBad) -> Source:
-    if path.is_dir():
-        return JsonSource(_hub_files(entry(dataset), splits, path), on_bad)
-    if not path.is_file() or path.suffix not in (".json", ".csv"):
-        raise DataError(Fault(str(path), "a folder, or a .json or .csv file", _what(path)))
-    if len(splits) != 1:
-        raise DataError(Fault(str(path), "one split for one file", ", ".join(splits)))
-    return TabularSource(path, splits[0]) if path.suffix == ".csv" else JsonSource([(path, splits[0])], on_bad)
-
-
-_READERS = {"parquet": _parquet, "hls4ml-json": _hls4ml_json}
-"""Readers by the catalogue's ``format``."""
-
-
-def _hub_files(known: Entry, splits: Sequence[str], folder: Path) -> list[tuple[Path, str]]:
-    """The files of some splits in the Hub's layout, each with its split."""
-    files: list[tuple[Path, str]] = []
-    faults: list[Fault] = []
-    for split in splits:
-        matches = sorted(folder.glob(known.splits[split]))
-        if not matches:
-            faults.append(Fault(f"{folder}, split {split}", f"files {known.splits[split]}", "none"))
-        files += [(path, split) for path in matches]
-    if faults:
-        raise DataError(*faults)
-    return files
-
-
-def _what(path: Path) -> str:
-    return "a folder" if path.is_dir() else f"a {path.suffix or 'nameless'} file" if path.is_file() else "nothing"
+def _row_batches(path: Path) -> Iterator[pl.DataFrame]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=_ROWS):
+            yield pl.DataFrame(pa.Table.from_batches([batch]))

@@ -39,7 +39,8 @@ from wa_bench.opensynth.rtl.design import GENERATOR_VERSION
 from wa_bench.opensynth.sampling import from_seed
 from wa_bench.opensynth.schedule import initiation_interval, latency_cycles
 from wa_bench.opensynth.synthesize import SCRIPT_SHA256, tool_version
-from wa_bench.records.schema import LARGEST_COUNT, RESOURCES, Design, Synthesis, arrow_schema
+from wa_bench.records.columns import arrow_schema
+from wa_bench.records.schema import LARGEST_COUNT, RESOURCES, Design, Synthesis
 from wa_bench.tracks.track import track
 
 RECORDS_FILE = "records.parquet"
@@ -195,7 +196,7 @@ def _records(content: bytes) -> list[Design]:
     try:
         with _limited_memory():
             file = pq.ParquetFile(pa.BufferReader(content))
-            if not file.schema_arrow.equals(arrow_schema()):
+            if not file.schema_arrow.equals(arrow_schema(Design)):
                 raise DataError(Fault(RECORDS_FILE, "the columns of wa_bench.records.schema.Design", "another schema"))
             if not 0 < file.metadata.num_rows <= _MAX_RECORDS:
                 raise DataError(Fault(RECORDS_FILE, f"1 to {_MAX_RECORDS:,} records", f"{file.metadata.num_rows:,}"))

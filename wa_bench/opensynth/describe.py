@@ -19,15 +19,15 @@ def recorded_layers(network: Network) -> list[Layer]:
     place: list[int] = []
     dimensions = len(network.in_shape) - 1
     for layer in network.layers:
-        inputs = [place[i] for i in layer.inputs]
+        inputs = tuple(place[i] for i in layer.inputs)
         recorded += _layer(layer, inputs, len(recorded), dimensions)
         place.append(len(recorded) - 1)
     return recorded
 
 
-def _layer(layer: layers.Layer, inputs: list[int], index: int, dimensions: int) -> list[Layer]:
+def _layer(layer: layers.Layer, inputs: tuple[int, ...], index: int, dimensions: int) -> list[Layer]:
     """The layer, and what a record shows as layers behind it."""
-    in_shape, out_shape = list(layer.in_shape), list(layer.out_shape)
+    in_shape, out_shape = layer.in_shape, layer.out_shape
     saturated = _saturated(layer.bits, layer.fraction)
     plain = partial(Layer, inputs=inputs, in_shape=in_shape, out_shape=out_shape, params=0, reuse_factor=1)
     after = partial(Layer, in_shape=out_shape, out_shape=out_shape, reuse_factor=1, result=saturated)
@@ -40,16 +40,22 @@ def _layer(layer: layers.Layer, inputs: list[int], index: int, dimensions: int) 
             if layer.batchnorm and layer.use_bias:
                 units = layer.n_out
                 made.append(
-                    after(kind="batch_normalization", name=f"batchnorm_{index}", inputs=[index], params=4 * units)
+                    after(kind="batch_normalization", name=f"batchnorm_{index}", inputs=(index,), params=4 * units)
                 )
             if layer.relu:
-                made.append(relu(name=f"relu_{index}", inputs=[index + len(made) - 1]))
+                made.append(relu(name=f"relu_{index}", inputs=(index + len(made) - 1,)))
             return made
         case layers.Pooling():
             kind = f"{'average' if layer.average else 'max'}_pooling{dimensions}d"
-            window = list(layer.window)
             return [
-                plain(kind=kind, name=f"pool_{index}", pool=window, strides=window, padding="valid", result=saturated)
+                plain(
+                    kind=kind,
+                    name=f"pool_{index}",
+                    pool=layer.window,
+                    strides=layer.window,
+                    padding="valid",
+                    result=saturated,
+                )
             ]
         case layers.Flatten():
             return [plain(kind="flatten", name=f"flatten_{index}", result=saturated)]
@@ -61,13 +67,13 @@ def _layer(layer: layers.Layer, inputs: list[int], index: int, dimensions: int) 
             return [plain(kind="activation", name=f"softmax_{index}", activation="softmax", result=saturated)]
         case layers.Add():
             made = [plain(kind="add", name=f"add_{index}", result=saturated)]
-            return [*made, relu(name=f"relu_{index}", inputs=[index])] if layer.relu else made
+            return [*made, relu(name=f"relu_{index}", inputs=(index,))] if layer.relu else made
         case layers.Concatenate():
             return [plain(kind="concatenate", name=f"concatenate_{index}", result=saturated)]
     raise NotImplementedError(type(layer).__name__)
 
 
-def _product(layer: layers.Product, inputs: list[int], index: int, dimensions: int) -> Layer:
+def _product(layer: layers.Product, inputs: tuple[int, ...], index: int, dimensions: int) -> Layer:
     """A dense layer or convolution. Its sums stay whole until ReLU cuts them."""
     product_fraction = layer.fraction + layer.shift
     accumulator = Precision(layer.accumulator_bits, layer.accumulator_bits - product_fraction, signed=True)
@@ -77,11 +83,11 @@ def _product(layer: layers.Product, inputs: list[int], index: int, dimensions: i
         kind=kind,
         name=f"{kind}_{index}",
         inputs=inputs,
-        in_shape=list(layer.in_shape),
-        out_shape=list(layer.out_shape),
+        in_shape=layer.in_shape,
+        out_shape=layer.out_shape,
         units=layer.n_out,
-        kernel=list(layer.window) if isinstance(layer, layers.Convolution) else None,
-        strides=list(layer.strides) if isinstance(layer, layers.Convolution) else None,
+        kernel=layer.window if isinstance(layer, layers.Convolution) else None,
+        strides=layer.strides if isinstance(layer, layers.Convolution) else None,
         padding="valid" if is_conv else None,
         use_bias=layer.use_bias,
         params=(layer.n_in + layer.use_bias) * layer.n_out,

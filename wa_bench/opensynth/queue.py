@@ -31,7 +31,8 @@ from wa_bench.opensynth.rtl.design import GENERATOR_VERSION
 from wa_bench.opensynth.sampling import FAMILIES, FAMILY_SEEDS, from_seed
 from wa_bench.opensynth.simulate import simulator
 from wa_bench.opensynth.synthesize import SCRIPT_SHA256, tool_version
-from wa_bench.records.schema import Design, to_table
+from wa_bench.records.columns import to_table
+from wa_bench.records.schema import Design
 
 _T = TypeVar("_T")
 _POLL_SECONDS = 1.0
@@ -323,7 +324,7 @@ def merge(folders: Sequence[Path]) -> list[Measurement]:
 
 def write_records(path: Path, designs: Iterable[Design]) -> None:
     """Write records as Parquet; equal records give equal bytes."""
-    table = to_table(designs)
+    table = to_table(designs, Design)
     with replacing(path) as partial:
         pq.write_table(table, partial, compression="zstd", compression_level=19)
 

@@ -7,15 +7,16 @@ of an input layer are nested once more, precision is a string or an object, a mi
 
 from __future__ import annotations
 
-import math
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
 from wa_bench.errors import Fault, RecordError
+from wa_bench.records.json_array import ByteStream, Chunk, Misfit, Position, misfit_fault, read_array
 from wa_bench.records.schema import (
     LARGEST_COUNT,
     LATENCIES,
@@ -37,15 +38,15 @@ _FIXED_POINT = re.compile(
 
 _LARGEST_WIDTH = 4096
 
-_Shape = list[int | list[int | None] | None]
+_Shape = tuple[int | tuple[int | None, ...] | None, ...]
 _Positive = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_COUNT)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_COUNT)]
-_Sizes = Annotated[list[_Positive], msgspec.Meta(min_length=1, max_length=3)]
+_Sizes = Annotated[tuple[_Positive, ...], msgspec.Meta(min_length=1, max_length=3)]
 _Name = Annotated[str, msgspec.Meta(min_length=1)]
 _Clock = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 
 
-class _RawLayer(msgspec.Struct):
+class _RawLayer(msgspec.Struct, gc=False):
     class_name: _Name
     input_shape: _Shape
     output_shape: _Shape
@@ -63,30 +64,38 @@ class _RawLayer(msgspec.Struct):
     activation: str | None = None
 
 
-class _RawModel(msgspec.Struct):
-    Precision: str | dict[str, str]
+class _RawTypes(msgspec.Struct, gc=False):
+    default: str = "auto"
+    weight: str | None = None
+    bias: str | None = None
+    result: str | None = None
+    accum: str | None = None
+
+
+class _RawModel(msgspec.Struct, gc=False):
+    Precision: str | _RawTypes
     ReuseFactor: _Positive
     Strategy: _Name
 
 
-class _RawLayerSettings(msgspec.Struct):
-    Precision: str | dict[str, str] = "auto"
+class _RawLayerSettings(msgspec.Struct, gc=False):
+    Precision: str | _RawTypes = "auto"
 
 
-class _RawSettings(msgspec.Struct):
+class _RawSettings(msgspec.Struct, gc=False):
     Model: _RawModel
     LayerName: dict[str, _RawLayerSettings] | None = None
     clock_period: _Clock | None = None
     io_type: Literal["io_parallel", "io_stream"] | None = None
 
 
-class _RawMeta(msgspec.Struct):
+class _RawMeta(msgspec.Struct, gc=False):
     model_name: str
     uuid: str | None = None
     model_id: str | None = None
 
 
-class _RawResources(msgspec.Struct):
+class _RawResources(msgspec.Struct, gc=False):
     bram: float | None = None
     dsp: float | None = None
     ff: float | None = None
@@ -94,7 +103,7 @@ class _RawResources(msgspec.Struct):
     uram: float | None = None
 
 
-class _RawLatency(msgspec.Struct):
+class _RawLatency(msgspec.Struct, gc=False):
     cycles_min: float | None = None
     cycles_max: float | None = None
     interval_min: float | None = None
@@ -102,7 +111,9 @@ class _RawLatency(msgspec.Struct):
     target_clock: _Clock | None = None
 
 
-class _RawRecord(msgspec.Struct):
+class RawRecord(msgspec.Struct, gc=False):
+    """What is read of a JSON object; the rest is passed over."""
+
     meta_data: _RawMeta
     model_config: Annotated[list[_RawLayer], msgspec.Meta(min_length=1)]
     hls_config: _RawSettings
@@ -122,61 +133,59 @@ class _MisfitError(Exception):
         self.field, self.expected, self.found = field, expected, found
 
 
-def decode(
-    raw: Any, *, split: str, family: str | None = None, file: str, index: int, revision: str | None = None
-) -> Design:
-    """One raw record as a typed design.
+def read_designs(
+    stream: ByteStream,
+    *,
+    split: str,
+    family: str | None = None,
+    file: str,
+    revision: str | None = None,
+    resume: Position = Position(),  # noqa: B008
+    on_fault: Callable[[int, Fault], None] | None = None,
+) -> Iterator[Chunk[Design]]:
+    """The records of a JSON array as typed designs, a chunk at a time.
 
     Args:
-        raw: the JSON object.
-        split: the split it belongs to.
-        family: its family; found from the content where None.
-        file: name of the file it was read from.
-        index: its place in the file.
+        stream: the text, from ``resume.offset`` on.
+        split: the split they belong to.
+        family: their family; found from the content where None.
+        file: name of the file, for provenance and messages.
         revision: revision of the dataset.
+        resume: the ``resume`` of an earlier chunk.
+        on_fault: is told index and fault of each record that does not fit the schema, which is then left out; where
+            None, the first one raises.
 
     Raises:
-        RecordError: names file, index, field, what was expected and found.
+        RecordError: names file, index, field, what was expected and found. Damage to the text always raises.
     """
-    try:
-        record = msgspec.convert(raw, _RawRecord, strict=False)
-        return _design(record, split, family, Provenance(file, index, revision))
-    except msgspec.ValidationError as error:
-        misfit = _misfit(str(error), raw)
-    except _MisfitError as error:
-        misfit = error
-    place = f"{file}, record {index}" + (f", field {misfit.field}" if misfit.field else "")
-    raise RecordError(Fault(place, misfit.expected, misfit.found))
+
+    def pass_over(misfit: Misfit) -> None:
+        report(misfit.position.index, misfit_fault(file, misfit))
+
+    def report(index: int, fault: Fault) -> None:
+        if on_fault is None:
+            raise RecordError(fault)
+        on_fault(index, fault)
+
+    for chunk in read_array(stream, RawRecord, file, resume, pass_over):
+        designs = []
+        for index, record in enumerate(chunk.records, chunk.index):
+            try:
+                designs.append(_design(record, split, family, Provenance(file, index, revision)))
+            except _MisfitError as error:
+                place = f"{file}, record {index}, field {error.field}"
+                report(index, Fault(place, error.expected, error.found))
+        yield Chunk(chunk.resume, chunk.index, designs)
 
 
-def _misfit(message: str, raw: Any) -> _MisfitError:
-    """The message of msgspec, such as ``Expected `int`, got `str` - at `$.a[0].b` ``, with the offending value."""
-    complaint, _, path = message.partition(" - at ")
-    path = path.strip("`").removeprefix("$").removeprefix(".")
-    if missing := re.match(r"Object missing required field `(\w+)`", complaint):
-        return _MisfitError(path, f"the field {missing[1]}", "none")
-    expected = complaint.removeprefix("Expected ").partition(", got")[0].replace("`", "").replace("float", "number")
-    value = raw
-    for step in re.findall(r"[^.\[\]]+", path):
-        try:
-            value = value[int(step)] if isinstance(value, list) else value[step]
-        except (KeyError, IndexError, TypeError, ValueError):
-            break
-    try:
-        text = repr(value)
-    except (RecursionError, ValueError):
-        text = "of great size or depth"
-    return _MisfitError(path, expected, f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}")
-
-
-def _design(record: _RawRecord, split: str, family: str | None, provenance: Provenance) -> Design:
+def _design(record: RawRecord, split: str, family: str | None, provenance: Provenance) -> Design:
     sample_id = record.meta_data.uuid or record.meta_data.model_id
     if not sample_id:
         raise _MisfitError("meta_data", "uuid or model_id", "neither")
     if family is None:
         family = "exemplar" if split == "exemplar" else _family(record)
     settings = record.hls_config
-    default = parse_precision(_default_precision(settings.Model), "hls_config.Model.Precision")
+    default = _default_precision(settings.Model)
     layers = _layers(record, default)
     estimate = _counts(record.hls_resource_report, RESOURCES, "hls_resource_report")
     clock = record.latency_report.target_clock if record.latency_report else None
@@ -208,12 +217,12 @@ def _design(record: _RawRecord, split: str, family: str | None, provenance: Prov
     )
 
 
-def _model_name(record: _RawRecord) -> str:
+def _model_name(record: RawRecord) -> str:
     """The name without the folders it was built in."""
     return record.meta_data.model_name.rsplit("/", 1)[-1]
 
 
-def _family(record: _RawRecord) -> str:
+def _family(record: RawRecord) -> str:
     """The family by content: each has a feature of its own."""
     kinds = {_kind(layer.class_name) for layer in record.model_config}
     if record.meta_data.model_id:
@@ -227,7 +236,7 @@ def _family(record: _RawRecord) -> str:
     return record.hls_config.Model.Strategy.lower()
 
 
-def _group(record: _RawRecord, family: str) -> str:
+def _group(record: RawRecord, family: str) -> str:
     if family != "exemplar":
         return family if family in ("conv1d", "conv2d") else "dense"
     match = _EXEMPLAR_NAME.match(_model_name(record))
@@ -240,58 +249,64 @@ def _group(record: _RawRecord, family: str) -> str:
 
 def _counts(report: _RawResources | _RawLatency | None, names: Sequence[str], field: str) -> dict[str, Any]:
     """The named figures of a report; null where it lacks them. All but BRAM are whole numbers."""
+    if report is None:
+        return dict.fromkeys(names)
     counts: dict[str, Any] = {}
-    for name in names:
-        value = getattr(report, name, None)
-        if value is not None:
-            whole = name != "bram"
-            in_range = math.isfinite(value) and 0 <= value <= LARGEST_COUNT
-            if not in_range or (whole and value != int(value)):
-                expected = f"a {'whole ' if whole else ''}number from 0 to 2^53"
-                raise _MisfitError(f"{field}.{name}", expected, str(value))
-            value = int(value) if whole else value
-        counts[name] = value
+    for name, value in zip(names, msgspec.structs.astuple(report), strict=False):
+        if value is None or (0 <= value <= LARGEST_COUNT and (name == "bram" or value.is_integer())):
+            counts[name] = value if value is None or name == "bram" else int(value)
+        else:
+            expected = f"a {'' if name == 'bram' else 'whole '}number from 0 to 2^53"
+            raise _MisfitError(f"{field}.{name}", expected, str(value))
     return counts
 
 
-def _default_precision(model: _RawModel) -> str:
-    if isinstance(model.Precision, str):
-        return model.Precision
-    return model.Precision.get("default", "auto")
+def _default_precision(model: _RawModel) -> Precision | None:
+    text = model.Precision if isinstance(model.Precision, str) else model.Precision.default
+    try:
+        return parse_precision(text)
+    except ValueError as error:
+        raise _MisfitError("hls_config.Model.Precision", str(error), repr(text)) from None
 
 
 @lru_cache(maxsize=1024)
-def parse_precision(text: str, field: str) -> Precision | None:
-    """A type such as ``ap_fixed<8, 3>`` or ``ufixed<8,1,RND_CONV,SAT,0>``; None for ``auto``."""
+def parse_precision(text: str) -> Precision | None:
+    """A type such as ``ap_fixed<8, 3>`` or ``ufixed<8,1,RND_CONV,SAT,0>``; None for ``auto``.
+
+    Raises:
+        ValueError: it is none; says what was expected.
+    """
     if text.strip() == "auto":
         return None
     match = _FIXED_POINT.match(text.replace(" ", ""))
     if match is None or (match[2] == "fixed" and match[4] is None):
-        raise _MisfitError(field, "a type such as fixed<16,6>, int<8> or auto", repr(text))
+        raise ValueError("a type such as fixed<16,6>, int<8> or auto")
     width = int(match[3])
     integer = width if match[2] == "int" else int(match[4])
     if not 1 <= width <= _LARGEST_WIDTH or abs(integer) > _LARGEST_WIDTH:
-        raise _MisfitError(field, f"a width from 1 to {_LARGEST_WIDTH}", repr(text))
+        raise ValueError(f"a width from 1 to {_LARGEST_WIDTH}")
     return Precision(width, integer, not match[1], match[5] or "TRN", match[6] or "WRAP")
 
 
+@lru_cache(maxsize=1024)
 def _kind(class_name: str) -> str:
     """Canonical layer kind: ``QDense`` and ``Dense`` are dense, ``AveragePooling1D`` is average_pooling1d."""
     name = re.sub(r"^Q(?=[A-Z])", "", class_name).removesuffix("Layer")
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def _layers(record: _RawRecord, default: Precision | None) -> list[Layer]:
+def _layers(record: RawRecord, default: Precision | None) -> list[Layer]:
     raw = record.model_config
     names = _layer_names(record)
     inputs = _graph(raw, names)
+    entries = record.hls_config.LayerName or {}
     return [
-        _layer(layer, names[i], inputs[i], record.hls_config.LayerName or {}, default, f"model_config[{i}]")
-        for i, layer in enumerate(raw)
+        _layer(layer, name, read, entries, default, i)
+        for i, (layer, name, read) in enumerate(zip(raw, names, inputs, strict=True))
     ]
 
 
-def _layer_names(record: _RawRecord) -> list[str | None]:
+def _layer_names(record: RawRecord) -> list[str | None]:
     """Names of the layers: their own, else the ``LayerName`` entries in order, else what their readers call them.
 
     A name that the record does not tell is None.
@@ -315,114 +330,161 @@ def _is_derived(name: str, entries: dict[str, _RawLayerSettings]) -> bool:
     return stem in entries and not suffix.isdigit()
 
 
-def _graph(layers: list[_RawLayer], names: list[str | None]) -> list[list[int]]:
+def _graph(layers: list[_RawLayer], names: list[str | None]) -> list[tuple[int, ...]]:
     """For each layer the indices of the layers it reads."""
     index_of = {name: i for i, name in enumerate(names) if name is not None}
-    graph: list[list[int]] = []
+    graph: list[tuple[int, ...]] = []
     for i, layer in enumerate(layers):
         if layer.inbound_layers is None:
             graph.append(_derived_inputs(layers, i))
             continue
-        known = [index_of[name] for name in layer.inbound_layers if name in index_of]
+        known = tuple([index_of[name] for name in layer.inbound_layers if name in index_of])
         if i and len(known) < len(layer.inbound_layers):
             missing = [name for name in layer.inbound_layers if name not in index_of]
             raise _MisfitError(f"model_config[{i}].inbound_layers", "names of earlier layers", repr(missing))
-        if any(earlier >= i for earlier in known):
+        if known and max(known) >= i:
             raise _MisfitError(f"model_config[{i}].inbound_layers", "names of earlier layers", "a later one")
         graph.append(known)
     return graph
 
 
-def _derived_inputs(layers: list[_RawLayer], i: int) -> list[int]:
+def _derived_inputs(layers: list[_RawLayer], i: int) -> tuple[int, ...]:
     """Inputs of layer ``i`` where the record does not tell them.
 
     A layer reads the one before it. A merge also reads, for each further input shape, the nearest earlier layer
     that puts out this shape: the shortest skip connection that fits.
     """
     if i == 0:
-        return []
+        return ()
     inputs = [i - 1]
     if _kind(layers[i].class_name) in _MERGES:
         for shape in layers[i].input_shape[1:]:
-            earlier = (j for j in reversed(range(i - 1)) if layers[j].output_shape in (shape, [shape]))
+            earlier = (j for j in reversed(range(i - 1)) if layers[j].output_shape in (shape, (shape,)))
             source = next((j for j in earlier if j not in inputs), None)
             if source is None:
                 expected = "an earlier layer for each input of the merge"
                 raise _MisfitError(f"model_config[{i}].input_shape", expected, f"none of shape {shape}")
             inputs.append(source)
-    return inputs
+    return tuple(inputs)
 
 
 def _layer(
     raw: _RawLayer,
     name: str | None,
-    inputs: list[int],
+    inputs: tuple[int, ...],
     entries: dict[str, _RawLayerSettings],
     default: Precision | None,
-    place: str,
+    index: int,
 ) -> Layer:
-    kind = _kind(raw.class_name)
-    in_shape = _shape(raw.input_shape, f"{place}.input_shape")
-    out_shape = _shape(raw.output_shape, f"{place}.output_shape")
-    if entries and name not in entries and raw.parameters:
-        raise _MisfitError(place, "an entry of hls_config.LayerName for a layer with weights", f"none called {name!r}")
-    precision = entries[name].Precision if name in entries else {}
-    types = {"result": precision} if isinstance(precision, str) else precision
-    has_weights = raw.parameters > 0
-
-    def precision_of(role: str, applies: bool = True) -> Precision | None:
-        if role in types:
-            return parse_precision(types[role], f"hls_config.LayerName.{name}.Precision.{role}")
-        return default if applies and not entries else None
-
+    geometry = _geometry(raw.class_name, raw.input_shape, raw.output_shape, raw.pool_size, raw.padding, index)
+    if entries:
+        entry = entries.get(name) if name is not None else None
+        if entry is None and raw.parameters:
+            expected = "an entry of hls_config.LayerName for a layer with weights"
+            raise _MisfitError(f"model_config[{index}]", expected, f"none called {name!r}")
+        types = _no_types if entry is None else _entry_types(entry.Precision, name)
+    else:
+        of_weights = default if raw.parameters else None
+        types = (of_weights, of_weights if raw.use_bias else None, default, of_weights)
+    weight, bias, result, accumulator = types
     return Layer(
-        kind=kind,
+        kind=geometry.kind,
         name=name,
         inputs=inputs,
-        in_shape=in_shape,
-        out_shape=out_shape,
+        in_shape=geometry.in_shape,
+        out_shape=geometry.out_shape,
         units=raw.neurons if raw.neurons is not None else raw.filters,
         kernel=raw.kernel_size,
         strides=raw.strides,
         padding=raw.padding,
-        pool=_pool(raw, kind, in_shape, out_shape),
+        pool=geometry.pool,
         use_bias=raw.use_bias,
         activation=_activation(raw.activation),
         params=raw.parameters,
         reuse_factor=raw.reuse_factor,
-        weight=precision_of("weight", has_weights),
-        bias=precision_of("bias", has_weights and bool(raw.use_bias)),
-        result=precision_of("result"),
-        accumulator=precision_of("accum", has_weights),
+        weight=weight,
+        bias=bias,
+        result=result,
+        accumulator=accumulator,
     )
 
 
-def _shape(raw: _Shape, field: str) -> list[int]:
+_Types = tuple[Precision | None, Precision | None, Precision | None, Precision | None]
+_no_types: _Types = (None, None, None, None)
+
+
+def _entry_types(given: str | _RawTypes, name: str | None) -> _Types:
+    """Types of weight, bias, result and accumulator; a single text is the type of the result."""
+    raw = _RawTypes(result=given) if isinstance(given, str) else given
+    texts = (raw.weight, raw.bias, raw.result, raw.accum)
+    try:
+        return _parsed_types(*texts)
+    except ValueError:
+        for role, text in zip(("weight", "bias", "result", "accum"), texts, strict=True):
+            try:
+                parse_precision(text or "auto")
+            except ValueError as error:
+                field = f"hls_config.LayerName.{name}.Precision.{role}"
+                raise _MisfitError(field, str(error), repr(text)) from None
+        raise
+
+
+@lru_cache(maxsize=1 << 14)
+def _parsed_types(weight: str | None, bias: str | None, result: str | None, accumulator: str | None) -> _Types:
+    return (
+        parse_precision(weight or "auto"),
+        parse_precision(bias or "auto"),
+        parse_precision(result or "auto"),
+        parse_precision(accumulator or "auto"),
+    )
+
+
+class _Geometry(NamedTuple):
+    """What follows from the class and the shapes of a layer; one object for all layers alike."""
+
+    kind: str
+    in_shape: _Sizes
+    out_shape: _Sizes
+    pool: _Sizes | None
+
+
+@lru_cache(maxsize=1 << 16)
+def _geometry(
+    class_name: str, raw_in: _Shape, raw_out: _Shape, pool: _Sizes | None, padding: str | None, index: int
+) -> _Geometry:
+    kind = _kind(class_name)
+    in_shape = _shape(raw_in, f"model_config[{index}].input_shape")
+    out_shape = _shape(raw_out, f"model_config[{index}].output_shape")
+    return _Geometry(kind, in_shape, out_shape, _pool(pool, kind, padding, in_shape, out_shape))
+
+
+def _shape(raw: _Shape, field: str) -> _Sizes:
     """First shape without the batch dimension."""
-    first = raw[0] if raw and isinstance(raw[0], list) else raw
+    first = raw[0] if raw and isinstance(raw[0], tuple) else raw
     dims = first[1:]
     if not dims or not all(isinstance(dim, int) and dim > 0 for dim in dims):
-        raise _MisfitError(field, "a shape such as [null, 16] with positive sizes", repr(raw))
-    return [dim for dim in dims if isinstance(dim, int)]
+        raise _MisfitError(field, "a shape such as [null, 16] with positive sizes", json.dumps(raw))
+    return tuple(dim for dim in dims if isinstance(dim, int))
 
 
-def _pool(raw: _RawLayer, kind: str, in_shape: list[int], out_shape: list[int]) -> list[int] | None:
+def _pool(given: _Sizes | None, kind: str, padding: str | None, in_shape: _Sizes, out_shape: _Sizes) -> _Sizes | None:
     """Pooling window: as given, else the only one that fits the sizes; None where several would."""
-    if "pooling" not in kind or raw.pool_size is not None:
-        return raw.pool_size
+    if "pooling" not in kind or given is not None:
+        return given
     if "global" in kind:
         return in_shape[:-1]
     if len(out_shape) != len(in_shape):
         return None
     window = []
     for size, pooled in zip(in_shape[:-1], out_shape[:-1], strict=True):
-        fits = [w for w in range(1, size + 1) if (-(-size // w) if raw.padding == "same" else size // w) == pooled]
+        fits = [w for w in range(1, size + 1) if (-(-size // w) if padding == "same" else size // w) == pooled]
         if len(fits) != 1:
             return None
         window += fits
-    return window
+    return tuple(window)
 
 
+@lru_cache(maxsize=1024)
 def _activation(text: str | None) -> str | None:
     """``quantized_relu(8,1)`` is relu; its bits stand in the result precision."""
     return None if text is None else text.partition("(")[0].strip().removeprefix("quantized_").lower()

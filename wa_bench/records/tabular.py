@@ -62,9 +62,9 @@ def _design(row: dict[str, str], split: str, provenance: Provenance) -> Design:
     layers = [
         Layer(
             kind="dense",
-            inputs=[i - 1] if i else [],
-            in_shape=[n_in],
-            out_shape=[n_out],
+            inputs=(i - 1,) if i else (),
+            in_shape=(n_in,),
+            out_shape=(n_out,),
             units=n_out,
             use_bias=True,
             params=(n_in + 1) * n_out,

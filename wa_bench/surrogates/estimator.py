@@ -67,6 +67,8 @@ class Estimator(ABC):
     def predict(self, dataset: Dataset) -> Predictions:
         """Predictions for every design of ``dataset``, with or without truth.
 
+        Designs that share a sample id get one answer, that of the first.
+
         Raises:
             NotFittedError: the surrogate needs training and had none.
         """
@@ -76,7 +78,7 @@ class Estimator(ABC):
         frame = dataset.frame().collect()
         columns = self._predict(frame if self.sees_truth else frame.drop(_TRUTH), targets)
         answers = pl.DataFrame([frame.get_column("sample_id"), *columns]).drop_nulls()
-        return Predictions(answers, targets, self.name)
+        return Predictions(answers.unique("sample_id", keep="first", maintain_order=True), targets, self.name)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write settings, data fingerprint and learned state to ``folder``. No pickle.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wa_bench.tracks.track import ALL, Exam, Group, Target
+from wa_bench.tracks.track import ALL, Exam, Group, Target, Truth
 
 TARGETS = (
     Target("bram", "BRAM", "36 kbit blocks", "block RAM after synthesis; an 18 kbit block counts one half"),
@@ -16,7 +16,19 @@ TARGETS = (
 METRICS = ("R2", "SMAPE(eps=1)", "RMSE", "RPE(q=0.25)", "RPE(q=0.5)", "RPE(q=0.75)")
 RANK_BY = "R2"
 TIE_BREAKER = "SMAPE(eps=1)"
-
+CONTENT = (
+    "part",
+    "clock_ns",
+    "tool",
+    "tool_version",
+    "hls4ml_version",
+    "strategy",
+    "io_type",
+    "reuse_factor",
+    "precision",
+    "layers",
+)
+"""What makes two designs the same: network, settings, tools."""
 
 EXEMPLAR_EXAM = Exam(
     "exemplar",
@@ -29,3 +41,9 @@ EXEMPLAR_EXAM = Exam(
     ),
 )
 """The exemplar split, as a whole and model by model."""
+
+
+def hls_estimate(description: str) -> Truth:
+    """What C-synthesis, or its counterpart, estimated before logic synthesis; cycles and intervals are the same."""
+    columns = tuple(name if "_" in name else f"hls_estimate.{name}" for name in (target.name for target in TARGETS))
+    return Truth("hls-estimate", description, columns)

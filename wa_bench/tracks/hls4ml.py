@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from wa_bench.tracks.fpga import EXEMPLAR_EXAM, METRICS, RANK_BY, TARGETS, TIE_BREAKER
+from wa_bench.tracks.fpga import CONTENT, EXEMPLAR_EXAM, METRICS, RANK_BY, TARGETS, TIE_BREAKER, hls_estimate
 from wa_bench.tracks.track import ALL, Exam, Group, Track
 
 TRACK = Track(
     name="hls4ml",
     title="hls4ml on FPGA (Vivado)",
     question="Given a network and its hls4ml settings: which resources, latency and initiation interval?",
-    dataset="wa-hls4ml",
+    datasets=("wa-hls4ml",),
     truth="post-synthesis resources (Vivado), cycles from HLS C-synthesis",
     targets=TARGETS,
     splits=("train", "val", "test", "exemplar"),
@@ -20,4 +20,10 @@ TRACK = Track(
     metrics=METRICS,
     rank_by=RANK_BY,
     tie_breaker=TIE_BREAKER,
+    content=CONTENT,
+    other_truths=(
+        hls_estimate(
+            "resources that HLS C-synthesis estimated (BRAM in blocks of 18 kbit), cycles from HLS C-synthesis"
+        ),
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wa_bench.tracks.fpga import EXEMPLAR_EXAM, METRICS, RANK_BY, TARGETS, TIE_BREAKER
+from wa_bench.tracks.fpga import CONTENT, EXEMPLAR_EXAM, METRICS, RANK_BY, TARGETS, TIE_BREAKER, hls_estimate
 from wa_bench.tracks.track import ALL, Exam, Group, Track
 
 _FAMILIES = ("latency", "resource", "distributed", "branched", "conv1d", "conv2d")
@@ -11,7 +11,7 @@ TRACK = Track(
     name="opensynth",
     title="Open synthesis (Yosys)",
     question="Given a network and hls4ml-like settings: which resources, latency and initiation interval?",
-    dataset="opensynth",
+    datasets=("opensynth",),
     truth="post-synthesis estimate of Yosys for UltraScale+, cycles simulated; no place and route",
     targets=TARGETS,
     splits=("train", "val", "test", "exemplar"),
@@ -25,4 +25,6 @@ TRACK = Track(
     metrics=METRICS,
     rank_by=RANK_BY,
     tie_breaker=TIE_BREAKER,
+    content=CONTENT,
+    other_truths=(hls_estimate("resources estimated before technology mapping, cycles simulated"),),
 )

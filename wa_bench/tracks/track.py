@@ -6,7 +6,7 @@ file with a ``Track`` and one line under the entry points ``wa_bench.tracks``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import entry_points
 
@@ -44,18 +44,30 @@ class Exam:
 
 
 @dataclass(frozen=True)
+class Truth:
+    """Another truth than a track's own. ``columns`` are where it stands, a path a target (``hls_estimate.lut``)."""
+
+    name: str
+    description: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Track:
     """Everything the other parts need to know of a track.
 
-    ``metrics`` are metric names as ``wa_bench.evaluation.metrics`` parses them. ``rank_by`` is the one whose mean
-    over the targets, on the first exam's group ``all``, orders the board; ``tie_breaker`` the one that orders equal
-    means. Both are among ``metrics``.
+    ``datasets`` are names of the catalogue, all of one record type. ``metrics`` are metric names as
+    ``wa_bench.evaluation.metrics`` parses them. ``rank_by`` is the one whose mean over the targets, on the first exam's
+    group ``all``, orders the board; ``tie_breaker`` the one that orders equal means. Both are among ``metrics``.
+    ``truth`` says what the targets are, ``truth_columns`` where they stand if not in columns of their own name;
+    ``other_truths`` can be asked for instead. ``content`` are the columns that say what was built or run and how: two
+    records alike in them are the same thing twice.
     """
 
     name: str
     title: str
     question: str
-    dataset: str
+    datasets: tuple[str, ...]
     truth: str
     targets: tuple[Target, ...]
     splits: tuple[str, ...]
@@ -63,6 +75,25 @@ class Track:
     metrics: tuple[str, ...]
     rank_by: str
     tie_breaker: str
+    truth_columns: tuple[str, ...] = ()
+    content: tuple[str, ...] = ()
+    other_truths: tuple[Truth, ...] = ()
+
+    def judged_by(self, truth: str) -> Track:
+        """The same question with another truth: everything that is said of the targets is said of it.
+
+        Raises:
+            UnknownNameError: the track knows no such truth.
+        """
+        known = {other.name: other for other in self.other_truths}
+        if truth not in known:
+            raise UnknownNameError(f"other truth of track {self.name}", truth, list(known) or ["(none)"])
+        return replace(self, truth=known[truth].description, truth_columns=known[truth].columns, other_truths=())
+
+    @property
+    def target_columns(self) -> tuple[str, ...]:
+        """Where the targets stand: a column each, or ``column.field``."""
+        return self.truth_columns or self.target_names
 
     @property
     def target_names(self) -> tuple[str, ...]:

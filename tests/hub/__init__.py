@@ -1,0 +1,1 @@
+"""A Hugging Face Hub on this machine, with faults on demand."""
