@@ -134,4 +134,7 @@ def test_bad_predictions_end_with_one_message_and_exit_code_1(tmp_path: Path) ->
     assert "p.csv: expected the columns sample_id, bram" in shown.stderr
     assert "found no column dsp, ff, lut, cycles_max, interval_max" in shown.stderr
     assert list(tmp_path.iterdir()) == [tmp_path / "p.csv"]
-    assert "expected one of: energy, hls4ml, opensynth, vit" in run("evaluate", tmp_path / "p.csv", "--track", "none").stderr
+    assert (
+        "expected one of: energy, hls4ml, opensynth, vit"
+        in run("evaluate", tmp_path / "p.csv", "--track", "none").stderr
+    )

@@ -201,10 +201,16 @@ def data_verify(name: Annotated[str, typer.Argument(help="Track or dataset.")]) 
     from wa_bench.data.cache import cache_folder
     from wa_bench.data.catalogue import datasets_of
     from wa_bench.data.store import folders, manifest_in, verify
-    from wa_bench.errors import DataError
+    from wa_bench.errors import DataError, Fault
 
     kept = [folder for dataset in datasets_of(name) for folder in folders(cache_folder() / "store", dataset)]
-    if faults := [fault for folder in kept for fault in verify(folder)]:
+    faults: list[Fault] = []
+    for folder in kept:
+        try:
+            faults += verify(folder)
+        except DataError as error:
+            faults += error.faults
+    if faults:
         raise DataError(*faults)
     manifests = [manifest_in(folder) for folder in kept]
     columns = ["file", "split", "records", "faulty", "complete"]

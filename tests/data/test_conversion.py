@@ -21,7 +21,7 @@ import pytest
 
 import wa_bench as wb
 from wa_bench.data import conversion, store
-from wa_bench.errors import RecordError
+from wa_bench.errors import DataError, RecordError
 from wa_bench.records.columns import arrow_schema
 from wa_bench.records.schema import Design
 
@@ -144,10 +144,11 @@ def test_faults_of_all_files_and_damage_are_told_at_once(
         (folder / f"test/test_{family}_merged.json").write_text(cut)
     with pytest.raises(RecordError) as caught:
         wb.load("hls4ml", "test", source=folder).frame()
-    assert [fault.place.split(",")[0] for fault in caught.value.faults] == [
+    assert [fault.place.split(",")[0] for fault in caught.value.faults[-2:]] == [
         "test_conv1d_merged.json",
         "test_conv2d_merged.json",
     ]
+    assert any("test_2layer_merged.json, record 17" in fault.place for fault in caught.value.faults)
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -234,11 +235,15 @@ def test_verify_proves_a_store_against_its_manifest(records: Callable[..., Any],
     changed = bytearray(part.read_bytes())
     changed[100] ^= 1
     part.write_bytes(changed)
+    assert verify().returncode == 1
+    assert "00001.parquet: expected SHA-256" in verify().stderr
     (folder / "00002.parquet").unlink()
     assert verify().returncode == 1
     told = verify().stderr
-    assert "00001.parquet: expected" in told
-    assert "00002.parquet: expected 4 records, found no file" in told
+    assert "00002.parquet: expected" in told
+    assert "found no file; remove" in told
+    with pytest.raises(DataError, match=r"00002\.parquet: expected .* bytes, found no file"):
+        wb.load("hls4ml", "test", source=tmp_path / "hub").frame()
     (folder / "manifest.json").write_text("{")
     assert "a manifest as wa-bench writes it" in verify().stderr
 

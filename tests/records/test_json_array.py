@@ -121,6 +121,7 @@ def test_a_byte_order_mark_is_passed_over() -> None:
     [
         (b'[{"a": NaN}]', "record 0, byte 1", "text that is no JSON"),
         (b'[{"a": 1}, {"a": "\xff"}]', "record 1, byte 11", "text that is no JSON"),
+        (b'[{"a": 1}, {"a": 2, ]', "record 1, byte 20", "text that is no JSON"),
         (b'[{"a": 1} {"a": 2}]', "record 0, byte 10", "'{\"a\": 2}]'"),
         (b'[{"a": 1},]', "record 0, byte 10", "']'"),
         (b'[{"a": 1}] [', "record 1, byte 11", "'['"),
@@ -139,7 +140,14 @@ def test_damage_is_named_with_record_and_byte(text: bytes, place: str, found: st
     assert "download" not in str(fault)
 
 
-@pytest.mark.parametrize("text", [b"", b"{}", b'"[]"', b"\x1f\x8b"])
+@pytest.mark.parametrize("size", range(2, 12))
+def test_a_number_is_a_misfit_wherever_the_text_is_cut(size: int) -> None:
+    misfits: list[Misfit] = []
+    assert read(b'[{"a": 1}, 1.5e+5 ,{"a": 2}]', size, on_misfit=misfits.append) == [{"a": 1}, {"a": 2}]
+    assert [misfit.text for misfit in misfits] == [b"1.5e+5"]
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b'"[]"', b"\x1f\x8b", b"\x0b[]"])
 def test_a_text_that_is_no_array_is_refused(text: bytes) -> None:
     with pytest.raises(RecordError, match=r"a\.json: expected a JSON array"):
         read(text)

@@ -179,3 +179,11 @@ def test_unknown_surrogates_and_settings_list_the_known_ones() -> None:
         UnknownNameError, match="unknown setting of surrogate trees 'depth'; expected one of: iterations"
     ):
         wb.surrogate("trees", depth=3)
+
+
+def test_a_surrogate_of_designs_refuses_other_records(mirror: Path) -> None:
+    runs = wb.load("vit", "val", source=mirror)
+    with pytest.raises(DataError, match="expected designs of networks"):
+        wb.surrogate("constant").fit(runs)
+    with pytest.raises(DataError, match="expected designs of networks"):
+        wb.surrogate("analytic").predict(runs)

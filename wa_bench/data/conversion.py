@@ -44,16 +44,13 @@ class Task(msgspec.Struct, frozen=True):
     fresh: Manifest
 
 
-def convert(tasks: Sequence[Task], processes: int, progress: Callable[[int], object]) -> None:
-    """Convert raw files that are not converted yet.
+def convert(tasks: Sequence[Task], processes: int, progress: Callable[[int], object]) -> list[Fault]:
+    """Convert raw files that are not converted yet; the damages to their texts, which end the conversion of a file.
 
     Args:
         tasks: what to convert.
         processes: how many to convert at a time; 1 works in this process.
         progress: is told from time to time how many bytes of all raw files are done.
-
-    Raises:
-        RecordError: files whose text is damaged, all of them.
     """
     pending = [task for task in tasks if not _is_complete(task)]
     if processes > 1 and len(pending) > 1:
@@ -61,8 +58,7 @@ def convert(tasks: Sequence[Task], processes: int, progress: Callable[[int], obj
     else:
         damages = _convert_here(pending)
     progress(_bytes_done(tasks))
-    if damages:
-        raise RecordError(*damages)
+    return damages
 
 
 def _shares(tasks: Sequence[Task], count: int) -> list[list[Task]]:

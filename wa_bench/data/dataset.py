@@ -10,6 +10,7 @@ from itertools import compress, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
 import polars as pl
 
 from wa_bench.data.catalogue import entry
@@ -17,6 +18,7 @@ from wa_bench.data.locate import Request, locate
 from wa_bench.data.sources import OnBad, Source
 from wa_bench.errors import DataError, Fault, UnknownNameError, needs_extra
 from wa_bench.records.columns import arrow_schema, to_frame
+from wa_bench.records.schema import Design
 from wa_bench.tracks.track import Track, track
 
 if TYPE_CHECKING:
@@ -48,6 +50,11 @@ class Dataset:
         chosen = "".join(f", {expression}" for expression in self._chosen)
         return f"<Dataset {self.track.name}: {', '.join(self.splits)}{chosen}>"
 
+    @property
+    def kind(self) -> type[msgspec.Struct]:
+        """The type of the records."""
+        return self._sources[0].kind
+
     def families(self, *names: str) -> Self:
         """The same dataset, narrowed to some families."""
         return self.select(pl.col("family").is_in(sorted(names)))
@@ -77,7 +84,7 @@ class Dataset:
                 yield from records
                 continue
             while some := list(islice(records, _STREAMED)):
-                wanted = to_frame(some, source.kind).select(pl.all_horizontal(*self._chosen)).to_series()
+                wanted = to_frame(some, self.kind).select(pl.all_horizontal(*self._chosen)).to_series()
                 yield from compress(some, wanted)
 
     def sample_ids(self) -> pl.Series:
@@ -162,10 +169,9 @@ class Dataset:
         """
         from wa_bench.data.encoding import ENCODED_COLUMNS, encode, joined
 
-        frame = self.frame()
-        if "layers" not in frame.collect_schema():
+        if self.kind is not Design:
             raise DataError(Fault(repr(self), "records of networks with layers", "others", "use frame()"))
-        wanted = frame.select(*ENCODED_COLUMNS, *_targets(self.track))
+        wanted = self.frame().select(*ENCODED_COLUMNS, *_targets(self.track))
         return joined(encode(rows, self.track.target_names) for rows in wanted.collect_batches(chunk_size=_ROWS))
 
     def to_pandas(self) -> pd.DataFrame:
@@ -190,7 +196,7 @@ class Dataset:
         if streaming and paths and not self._chosen:
             files = [str(path) for path in paths]
             return datasets.load_dataset("parquet", data_files={"all": files}, split="all", streaming=True)
-        schema = arrow_schema(self._sources[0].kind)
+        schema = arrow_schema(self.kind)
         whole = datasets.Dataset(self.frame().collect().to_arrow().cast(schema))
         return whole.to_iterable_dataset(num_shards=min(_HF_SHARDS, max(1, len(whole)))) if streaming else whole
 

@@ -143,7 +143,7 @@ class JsonSource:
         self.skipped = [fault for manifest in manifests for fault in manifest.faults]
         if self.skipped and self.on_bad == "raise":
             raise RecordError(*self.skipped)
-        return [self._folder(manifest) / part.name for manifest in manifests for part in manifest.parts]
+        return [path for manifest in manifests for path in store.parts(self._folder(manifest), manifest)]
 
     def convert(self) -> list[store.Manifest]:
         """Convert what is not in the store yet; the manifests of all files.
@@ -157,10 +157,17 @@ class JsonSource:
             tasks = [Task(str(raw.fetch()), str(self._folder(manifest)), manifest) for raw, manifest in missing]
             large = sum(raw.size for raw, _ in missing) > _IN_PROCESS_BYTES
             with byte_progress("Converting to Parquet", sum(raw.size for raw, _ in missing)) as progress:
-                convert(tasks, processes=(os.cpu_count() or 1) if large else 1, progress=progress)
+                damages = convert(tasks, processes=(os.cpu_count() or 1) if large else 1, progress=progress)
+            if damages:
+                raise RecordError(*self._known_faults(), *damages)
         manifests = [store.manifest_in(self._folder(manifest)) for _, manifest in self._files]
         self._compare_with_published(manifests)
         return manifests
+
+    def _known_faults(self) -> list[Fault]:
+        """Faults of what is converted so far, which are worth telling beside a greater one."""
+        found = (store.read_manifest(self._folder(manifest)) for _, manifest in self._files)
+        return [fault for manifest in found if manifest is not None for fault in manifest.faults]
 
     def _compare_with_published(self, manifests: Sequence[store.Manifest]) -> None:
         for split, expected in self._found.published.items():
@@ -179,8 +186,8 @@ class JsonSource:
                 if stored.faults and self.on_bad == "raise":
                     raise RecordError(*stored.faults)
                 self.skipped += stored.faults
-                for part in stored.parts:
-                    for rows in _row_batches(self._folder(manifest) / part.name):
+                for path in store.parts(self._folder(manifest), stored):
+                    for rows in _row_batches(path):
                         yield from to_records(rows, Design)
             else:
                 yield from self._decoded(raw, manifest)

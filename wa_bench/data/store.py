@@ -126,23 +126,39 @@ def folders(store: Path, dataset: str) -> list[Path]:
     return sorted(manifest.parent for manifest in (store / dataset).glob(f"*/{_MANIFEST}"))
 
 
+def parts(folder: Path, manifest: Manifest) -> list[Path]:
+    """The Parquet files of a folder.
+
+    Raises:
+        DataError: one is missing or cut, all of them.
+    """
+    paths = [folder / part.name for part in manifest.parts]
+    sizes = [path.stat().st_size if path.is_file() else None for path in paths]
+    faults = [
+        Fault(str(path), f"{part.size:,} bytes", "no file" if size is None else f"{size:,} bytes", _remedy(folder))
+        for path, part, size in zip(paths, manifest.parts, sizes, strict=True)
+        if size != part.size
+    ]
+    if faults:
+        raise DataError(*faults)
+    return paths
+
+
 def verify(folder: Path) -> list[Fault]:
-    """What a folder of the store holds otherwise than its manifest says; an empty list if nothing."""
-    manifest = read_manifest(folder)
-    if manifest is None:
-        return [Fault(str(folder), f"a {_MANIFEST}", "none", f"remove {folder}; the records are converted again")]
+    """What a folder of the store holds otherwise than its manifest says; an empty list if nothing.
+
+    Raises:
+        DataError: a file is missing or cut, or the manifest is damaged.
+    """
+    manifest = manifest_in(folder)
     faults = []
-    for part in manifest.parts:
-        path = folder / part.name
-        found = (path.stat().st_size, sha256_of(path)) if path.is_file() else None
-        if found is None:
-            faults.append(Fault(str(path), f"{part.rows:,} records", "no file", _AGAIN.format(folder)))
-        elif found != (part.size, part.sha256):
-            expected = f"{part.size:,} bytes with SHA-256 {part.sha256}"
-            faults.append(Fault(str(path), expected, f"{found[0]:,} bytes with {found[1]}", _AGAIN.format(folder)))
-        elif (rows := pq.ParquetFile(path).metadata.num_rows) != part.rows:
-            faults.append(Fault(str(path), f"{part.rows:,} records", f"{rows:,}", _AGAIN.format(folder)))
+    for path, part in zip(parts(folder, manifest), manifest.parts, strict=True):
+        if (found := sha256_of(path)) != part.sha256:
+            faults.append(Fault(str(path), f"SHA-256 {part.sha256}", found, _remedy(folder)))
+        elif (rows := pq.read_metadata(path).num_rows) != part.rows:
+            faults.append(Fault(str(path), f"{part.rows:,} records", f"{rows:,}", _remedy(folder)))
     return faults
 
 
-_AGAIN = "remove {}; the records are converted again when they are asked for"
+def _remedy(folder: Path) -> str:
+    return f"remove {folder}; the records are converted again when they are asked for"

@@ -29,6 +29,8 @@ LARGEST = 4 << 20
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _FIRST_KEY = re.compile(r'\{[ \t\r\n]*"[^"\\]*"')
 _LONGEST_TOKEN = 12
+_TOKEN = re.compile(r"[\w.+\\-]*", re.ASCII)
+"""What may stand at the end of a text that was cut within a literal, a number or an escape."""
 _WRONG_GUESSES = 8
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _NO_JSON = "JSON knows no NaN or Infinity, and its text is UTF-8"
@@ -182,7 +184,7 @@ class _Reader(Generic[R]):
     def _open(self) -> None:
         """Step over the bracket that opens the array."""
         text = bytes(self._text[1 : self._filled])
-        rest = text.removeprefix(codecs.BOM_UTF8).lstrip()
+        rest = text.removeprefix(codecs.BOM_UTF8).lstrip(b" \t\r\n")
         if not rest.startswith(b"["):
             first = rest[:1].decode("latin-1")
             raise RecordError(Fault(self._name, "a JSON array, so '[' first", f"{first!r} first"))
@@ -302,6 +304,8 @@ def _search(text: str, at_end: bool) -> _Found:
         if following == len(text):
             break
         if separator not in ",]" or (separator == "," and text[following] == "]"):
+            if not at_end and following > len(text) - _LONGEST_TOKEN:
+                break
             found = repr(text[following : following + 20])
             return _Found(spans, start, _Damage(following - start, "objects with one comma between them", found))
         spans.append((start, end))
@@ -321,7 +325,8 @@ _CUT = ("a whole JSON array", "the end of the text", "it was cut short: download
 def _damage(error: Exception, text: str, start: int, at_end: bool) -> _Damage | None:
     """What the failed scan of an object means: damage, a text cut short, or None where more of it may come."""
     place = getattr(error, "pos", start)
-    cut = str(error).startswith("Unterminated string") or place > len(text) - _LONGEST_TOKEN
+    tail = text[place:]
+    cut = str(error).startswith("Unterminated string") or (len(tail) < _LONGEST_TOKEN and _TOKEN.fullmatch(tail))
     if not cut or isinstance(error, RecursionError):
         complaint = str(error).partition(": line")[0]
         return _Damage(place - start, "a whole JSON object", f"text that is no JSON ({complaint})", _NO_JSON)

@@ -23,7 +23,7 @@ from wa_bench.data.dataset import Dataset
 from wa_bench.data.predictions import Predictions
 from wa_bench.errors import DataError, Fault, NotFittedError, UnknownNameError
 from wa_bench.files import write_text
-from wa_bench.records.schema import LATENCIES, RESOURCES
+from wa_bench.records.schema import LATENCIES, RESOURCES, Design
 
 _TRUTH = [*RESOURCES, *LATENCIES, "hls_estimate"]
 """Columns that no surrogate may use as input."""
@@ -56,8 +56,9 @@ class Estimator(ABC):
         """Learn from ``train``; ``val`` is for early stopping, where the surrogate uses it.
 
         Raises:
-            DataError: no design of ``train`` has every target.
+            DataError: no design of ``train`` has every target, or its records are no designs.
         """
+        _require_designs(train)
         if train.truth().is_empty():
             raise DataError(Fault(repr(train), "designs with every target to learn from", "none"))
         self._fit(train, val)
@@ -71,9 +72,11 @@ class Estimator(ABC):
 
         Raises:
             NotFittedError: the surrogate needs training and had none.
+            DataError: the records are no designs.
         """
         if self.needs_training and self.trained_on is None:
             raise NotFittedError(f"surrogate {self.name!r} is not fitted yet; call fit() or load() first")
+        _require_designs(dataset)
         targets = dataset.track.target_names
         frame = dataset.frame().collect()
         columns = self._predict(frame if self.sees_truth else frame.drop(_TRUTH), targets)
@@ -138,6 +141,11 @@ class Estimator(ABC):
 
     def _read_state(self, folder: Path) -> None:
         """Read what ``_write_state`` wrote."""
+
+
+def _require_designs(dataset: Dataset) -> None:
+    if dataset.kind is not Design:
+        raise DataError(Fault(repr(dataset), "designs of networks, as of the tracks hls4ml and opensynth", "others"))
 
 
 @cache
