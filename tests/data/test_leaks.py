@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import wa_bench as wb
 from wa_bench.data.leaks import leaks
 
@@ -31,6 +33,13 @@ def test_the_same_network_and_settings_in_two_splits_are_found_whatever_their_na
     assert found.records == 5
     assert found.shared.rows() == [("train", "val", 1, 2)]
     assert found.examples.rows() == [("train", "val", "a", "c")]
+
+
+@pytest.mark.parametrize("track", ["vit", "energy"])
+def test_no_measured_network_is_on_both_sides(track: str, mirror: Path) -> None:
+    found = leaks(wb.load(track, wb.track(track).splits, source=mirror))
+    assert found.records > 6000
+    assert found.shared.is_empty()
 
 
 def test_the_embedded_dataset_has_none() -> None:

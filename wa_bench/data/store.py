@@ -21,7 +21,7 @@ from wa_bench.records.columns import arrow_schema
 from wa_bench.records.json_array import Position
 from wa_bench.records.schema import Design
 
-ROWS = 65_536
+ROWS = 32_768
 """Records in a part."""
 LISTED_FAULTS = 1000
 """Faults that a manifest lists; it counts them all."""

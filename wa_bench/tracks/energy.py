@@ -44,4 +44,5 @@ TRACK = Track(
     metrics=("SMAPE(eps=0)", "R2", "RMSE"),
     rank_by="SMAPE(eps=0)",
     tie_breaker="R2",
+    content=("family", "task", "input_set", "device", "devices", "framework", "precision", "batch_size", "steps"),
 )

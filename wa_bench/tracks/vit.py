@@ -34,4 +34,5 @@ TRACK = Track(
     metrics=METRICS,
     rank_by=RANK_BY,
     tie_breaker=TIE_BREAKER,
+    content=("network", "image_size", "device", "phase", "precision", "memory_layout", "torch_version", "compiled"),
 )
