@@ -14,7 +14,7 @@ import msgspec
 import polars as pl
 
 from wa_bench.data.catalogue import entry
-from wa_bench.data.locate import Request, locate
+from wa_bench.data.locate import Request, is_url, locate
 from wa_bench.data.sources import OnBad, Source
 from wa_bench.errors import DataError, Fault, UnknownNameError, needs_extra
 from wa_bench.records.columns import arrow_schema, to_frame
@@ -197,7 +197,7 @@ class Dataset:
             files = [str(path) for path in paths]
             return datasets.load_dataset("parquet", data_files={"all": files}, split="all", streaming=True)
         schema = arrow_schema(self.kind)
-        whole = datasets.Dataset(self.frame().collect().to_arrow().cast(schema))
+        whole = datasets.Dataset(self.frame().collect().rechunk().to_arrow().cast(schema))
         return whole.to_iterable_dataset(num_shards=min(_HF_SHARDS, max(1, len(whole)))) if streaming else whole
 
 
@@ -258,6 +258,8 @@ def _places(chosen: Track, source: str | os.PathLike[str] | None) -> dict[str, s
         return {source: None}
     if len(chosen.datasets) == 1:
         return {chosen.datasets[0]: source}
+    if is_url(source):
+        return {name: f"{source}/{name}" for name in chosen.datasets}
     path = Path(source)
     if path.name in chosen.datasets:
         return {path.name: source}

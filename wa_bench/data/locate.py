@@ -54,16 +54,17 @@ def _place(request: Request) -> Path | str | None:
     """The folder, file or URL to read from; None for upstream."""
     if request.source is not None:
         given = os.fspath(request.source)
-        return given if _is_url(given) else Path(given)
+        return given if is_url(given) else Path(given)
     mirror = os.environ.get(MIRROR, "")
-    if _is_url(mirror):
+    if is_url(mirror):
         return f"{mirror.rstrip('/')}/{request.dataset}"
     folder = Path(mirror) / request.dataset
     return folder if mirror and folder.is_dir() else None
 
 
-def _is_url(text: str) -> bool:
-    return text.startswith(("https://", "http://"))
+def is_url(text: str | os.PathLike[str]) -> bool:
+    """Whether a source is an address, not a path."""
+    return isinstance(text, str) and text.startswith(("https://", "http://"))
 
 
 def _parquet(request: Request) -> Source:
@@ -85,13 +86,13 @@ def _hls4ml_json(request: Request) -> Source:
 
 
 def _single_file(path: Path, request: Request) -> Source:
-    plain = path.with_suffix("") if path.suffix in COMPRESSIONS else path
-    if not path.is_file() or plain.suffix not in (".json", ".csv"):
+    json = path.suffix == ".json" or (path.suffix in COMPRESSIONS and path.stem.endswith(".json"))
+    if not path.is_file() or not (json or path.suffix == ".csv"):
         raise DataError(Fault(str(path), "a folder, or a .json or .csv file", _what(path)))
     if len(request.splits) != 1:
         raise DataError(Fault(str(path), "one split for one file", ", ".join(request.splits)))
     (split,) = request.splits
-    if plain.suffix == ".csv":
+    if not json:
         return TabularSource(path, split)
     files = _with_families([(local_file(path, path.name), split)])
     return JsonSource(request.dataset, lambda: Found(files), request.on_bad)

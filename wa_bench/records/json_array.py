@@ -218,7 +218,8 @@ class _Reader(Generic[R]):
         """The records that are whole in the text at hand, found one by one; reads on until there is one."""
         found = self._search()
         while not found.spans and found.damage is None and not self._at_end and self._filled <= LARGEST:
-            self._fill(2 * self._filled)
+            self._forget(1 + found.end, 0)
+            self._fill(max(CHUNK, 2 * self._filled))
             found = self._search()
         yield from self._decoded(found.spans)
         self._learn(found.spans)
