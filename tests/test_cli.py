@@ -138,3 +138,23 @@ def test_bad_predictions_end_with_one_message_and_exit_code_1(tmp_path: Path) ->
         "expected one of: energy, hls4ml, opensynth, vit"
         in run("evaluate", tmp_path / "p.csv", "--track", "none").stderr
     )
+
+
+def test_a_card_is_printed_by_the_name_of_its_dataset_or_track() -> None:
+    assert run("data", "card", "hls4ml").stdout == run("data", "card", "wa-hls4ml").stdout
+    assert "pretty_name: wa-hls4ml" in run("data", "card", "hls4ml").stdout
+    assert json.loads(run("data", "card", "timm", "--croissant").stdout)["license"]
+    assert "unknown track or dataset 'none'" in run("data", "card", "none").stderr
+
+
+def test_fetch_counts_the_records_and_leaks_compares_the_splits(raw: dict[str, Any], tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / f"{split}_2layer_merged.json").write_text(json.dumps([raw]))
+    shown = run("data", "fetch", "hls4ml", "--split", "train", "--split", "test", "--source", tmp_path, "--json")
+    assert json.loads(shown.stdout) == [
+        {"source": "wa-hls4ml", "split": "train", "records": 1, "published": 478216},
+        {"source": "wa-hls4ml", "split": "test", "records": 1, "published": 102484},
+    ]
+    found = run("data", "leaks", "hls4ml", "--split", "train", "--split", "test", "--source", tmp_path, "--json")
+    assert json.loads(found.stdout)["shared"] == [{"split": "train", "other": "test", "contents": 1, "records": 1}]

@@ -160,14 +160,16 @@ def data_show(
 
 @data_app.command("card")
 def data_card(
-    name: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    name: Annotated[str, typer.Argument(help="Track or dataset.")],
     croissant: Annotated[bool, typer.Option("--croissant", help="As Croissant (JSON-LD), for machines.")] = False,
 ) -> None:
     """The data card: columns, units, provenance, splits, files, licence, citation."""
     from wa_bench.data.cards import card
+    from wa_bench.data.catalogue import datasets_of
     from wa_bench.data.croissant import croissant_text
 
-    print(croissant_text(name) if croissant else card(name), end="")
+    for dataset in datasets_of(name):
+        print(croissant_text(dataset) if croissant else card(dataset), end="")
 
 
 @data_app.command("fetch")
