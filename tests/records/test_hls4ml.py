@@ -153,22 +153,34 @@ def test_precisions_parse(text: str, precision: Precision | None) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("resource_report", "lut"), "many", r"resource_report\.lut: expected number \| null, found str 'many'"),
+        (("resource_report", "lut"), "many", r"resource_report\.lut: expected whole number \| null, found str 'many'"),
         (
             ("resource_report", "dsp"),
             "1.5",
-            r"resource_report\.dsp: expected a whole number from 0 to 2\^53, found 1\.5",
+            r"resource_report\.dsp: expected whole number \| null, found str '1\.5'",
         ),
-        (("resource_report", "bram"), "nan", r"resource_report\.bram: expected a number from 0 to 2\^53, found nan"),
-        (("latency_report", "cycles_max"), "-3", r"latency_report\.cycles_max: expected a whole number"),
-        (("model_config", 1, "parameters"), "lots", r"model_config\[1\]\.parameters: expected int, found str 'lots'"),
+        (("resource_report", "bram"), "nan", r"resource_report\.bram: expected number >= 0\.0, found str 'nan'"),
+        (("latency_report", "cycles_max"), "-3", r"latency_report\.cycles_max: expected whole number >= 0"),
+        (
+            ("model_config", 1, "parameters"),
+            "lots",
+            r"model_config\[1\]\.parameters: expected whole number, found str 'lots'",
+        ),
         (("model_config", 0, "input_shape"), [None, 0], r"model_config\[0\]\.input_shape: expected a shape"),
         (("model_config", 1, "inbound_layers"), ["nobody"], r"model_config\[1\]\.inbound_layers.*'nobody'"),
-        (("hls_config", "Model", "ReuseFactor"), None, r"hls_config\.Model\.ReuseFactor: expected int, found NoneType"),
+        (
+            ("hls_config", "Model", "ReuseFactor"),
+            None,
+            r"hls_config\.Model\.ReuseFactor: expected whole number, found NoneType",
+        ),
         (("hls_config", "Model", "Precision"), "float", r"Precision: expected a type such as fixed<16,6>"),
-        (("resource_report", "ff"), "1e30", r"resource_report\.ff: expected a whole number from 0 to 2\^53"),
+        (("resource_report", "ff"), "1e30", r"resource_report\.ff: expected whole number \| null"),
         (("latency_report", "target_clock"), "-1", r"latency_report\.target_clock: expected number > 0"),
-        (("model_config", 0, "reuse_factor"), 0, r"model_config\[0\]\.reuse_factor: expected int >= 1, found int 0"),
+        (
+            ("model_config", 0, "reuse_factor"),
+            0,
+            r"model_config\[0\]\.reuse_factor: expected whole number >= 1, found int 0",
+        ),
         (("model_config",), [], r"model_config: expected array of length >= 1"),
         (
             ("hls_config", "Model"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -26,10 +27,10 @@ from wa_bench.records.hls4ml import read_designs
 from wa_bench.records.json_array import ByteStream, Chunk, Position
 from wa_bench.records.schema import Design
 
-ROW_GROUP = 16_384
+ROW_GROUP = 8192
 """Records in a row group."""
 
-BATCH = 4096
+BATCH = 1024
 _POLL_SECONDS = 0.1
 
 
@@ -97,10 +98,26 @@ def _convert_in_processes(shares: Sequence[Sequence[Task]], poll: Callable[[], o
 def _work() -> None:
     """What a process does: convert the tasks of its standard input, print the damages; end when the input does."""
     tasks = msgspec.json.decode(sys.stdin.buffer.readline(), type=list[Task])
+    gc.disable()
+    _keep_pandas_out()
     Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(1)), daemon=True).start()
     sys.stdout.buffer.write(msgspec.json.encode(_convert_here(tasks)))
     sys.stdout.buffer.flush()
     os._exit(0)
+
+
+def _keep_pandas_out() -> None:
+    """Keep pyarrow from importing pandas, 35 MB, which it does when it first makes an array of a list."""
+
+    class NoPandas:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            if name == "pandas":
+                raise ModuleNotFoundError(name=name)
+
+    sys.meta_path.insert(0, NoPandas)
+    pa.array([])
+    sys.meta_path.remove(NoPandas)
 
 
 def _convert_here(tasks: Sequence[Task]) -> list[Fault]:

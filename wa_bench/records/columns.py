@@ -88,19 +88,19 @@ def _batch(records: Sequence[R], kind: type[R]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(fields, schema=schema)
 
 
-def _array(values: list[typing.Any], kind: pa.DataType) -> pa.Array:
+def _array(values: Sequence[typing.Any], kind: pa.DataType) -> pa.Array:
     """An Arrow array of ``values``. Nested objects that occur more than once are converted once."""
     if not pa.types.is_nested(kind):
         return pa.array(values, kind)
-    ids = [*map(id, values)]
-    distinct = dict(zip(ids, values, strict=True))
-    if 2 * len(distinct) > len(values):
+    ids = pa.array(np.fromiter(map(id, values), np.int64, len(values))).dictionary_encode()
+    if 2 * len(ids.dictionary) > len(values):
         return _nested(values, kind)
-    place = dict(zip(distinct, range(len(distinct)), strict=True))
-    return _nested([*distinct.values()], kind).take(pa.array([*map(place.__getitem__, ids)], pa.int32()))
+    places = np.empty(len(ids.dictionary), np.int64)
+    places[ids.indices.to_numpy()] = np.arange(len(values))
+    return _nested([values[place] for place in places.tolist()], kind).take(ids.indices)
 
 
-def _nested(values: list[typing.Any], kind: pa.DataType) -> pa.Array:
+def _nested(values: Sequence[typing.Any], kind: pa.DataType) -> pa.Array:
     if pa.types.is_struct(kind):
         return _structs(values, kind)
     if not pa.types.is_nested(kind.value_type):
@@ -110,10 +110,11 @@ def _nested(values: list[typing.Any], kind: pa.DataType) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), _array([*chain(*values)], kind.value_type), type=kind)
 
 
-def _structs(values: list[typing.Any], kind: pa.StructType) -> pa.Array:
+def _structs(values: Sequence[typing.Any], kind: pa.StructType) -> pa.Array:
     """Structs; where some are missing, the fields of the others are spread out by index."""
     present = [value for value in values if value is not None]
-    children = [_array([*map(attrgetter(field.name), present)], field.type) for field in kind]
+    rows = [*zip(*map(msgspec.structs.astuple, present), strict=True)] or [()] * len(kind)
+    children = [_array(row, field.type) for row, field in zip(rows, kind, strict=True)]
     if len(present) == len(values):
         return pa.StructArray.from_arrays(children, fields=[*kind])
     missing = np.array([value is None for value in values])

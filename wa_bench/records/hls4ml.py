@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
 from wa_bench.errors import Fault, RecordError
-from wa_bench.records.json_array import ByteStream, Chunk, Misfit, Position, misfit_fault, read_array
+from wa_bench.records.json_array import (
+    ByteStream,
+    Chunk,
+    Misfit,
+    Position,
+    misfit_fault,
+    read_array,
+    without_collection,
+)
 from wa_bench.records.schema import (
     LARGEST_COUNT,
-    LATENCIES,
-    RESOURCES,
     Design,
     HlsEstimate,
     Layer,
@@ -64,7 +70,7 @@ class _RawLayer(msgspec.Struct, gc=False):
     activation: str | None = None
 
 
-class _RawTypes(msgspec.Struct, gc=False):
+class _RawTypes(msgspec.Struct, frozen=True, gc=False):
     default: str = "auto"
     weight: str | None = None
     bias: str | None = None
@@ -96,18 +102,18 @@ class _RawMeta(msgspec.Struct, gc=False):
 
 
 class _RawResources(msgspec.Struct, gc=False):
-    bram: float | None = None
-    dsp: float | None = None
-    ff: float | None = None
-    lut: float | None = None
-    uram: float | None = None
+    bram: Annotated[float, msgspec.Meta(ge=0, le=LARGEST_COUNT)] | None = None
+    dsp: _Count | None = None
+    ff: _Count | None = None
+    lut: _Count | None = None
+    uram: _Count | None = None
 
 
 class _RawLatency(msgspec.Struct, gc=False):
-    cycles_min: float | None = None
-    cycles_max: float | None = None
-    interval_min: float | None = None
-    interval_max: float | None = None
+    cycles_min: _Count | None = None
+    cycles_max: _Count | None = None
+    interval_min: _Count | None = None
+    interval_max: _Count | None = None
     target_clock: _Clock | None = None
 
 
@@ -169,12 +175,13 @@ def read_designs(
 
     for chunk in read_array(stream, RawRecord, file, resume, pass_over):
         designs = []
-        for index, record in enumerate(chunk.records, chunk.index):
-            try:
-                designs.append(_design(record, split, family, Provenance(file, index, revision)))
-            except _MisfitError as error:
-                place = f"{file}, record {index}, field {error.field}"
-                report(index, Fault(place, error.expected, error.found))
+        with without_collection():
+            for index, record in enumerate(chunk.records, chunk.index):
+                try:
+                    designs.append(_design(record, split, family, Provenance(file, index, revision)))
+                except _MisfitError as error:
+                    place = f"{file}, record {index}, field {error.field}"
+                    report(index, Fault(place, error.expected, error.found))
         yield Chunk(chunk.resume, chunk.index, designs)
 
 
@@ -187,8 +194,10 @@ def _design(record: RawRecord, split: str, family: str | None, provenance: Prove
     settings = record.hls_config
     default = _default_precision(settings.Model)
     layers = _layers(record, default)
-    estimate = _counts(record.hls_resource_report, RESOURCES, "hls_resource_report")
-    clock = record.latency_report.target_clock if record.latency_report else None
+    resources = record.resource_report or _NO_RESOURCES
+    latency = record.latency_report or _NO_LATENCY
+    estimate = (None,) if record.hls_resource_report is None else msgspec.structs.astuple(record.hls_resource_report)
+    clock = latency.target_clock
     io_type = settings.io_type or (
         "io_stream" if any(layer.kind.startswith("conv") for layer in layers) else "io_parallel"
     )
@@ -210,9 +219,16 @@ def _design(record: RawRecord, split: str, family: str | None, provenance: Prove
         reuse_factor=settings.Model.ReuseFactor,
         precision=default,
         layers=layers,
-        **_counts(record.resource_report, RESOURCES, "resource_report"),
-        **_counts(record.latency_report, LATENCIES, "latency_report"),
-        hls_estimate=None if set(estimate.values()) == {None} else HlsEstimate(**estimate),
+        bram=resources.bram,
+        dsp=resources.dsp,
+        ff=resources.ff,
+        lut=resources.lut,
+        uram=resources.uram,
+        cycles_min=latency.cycles_min,
+        cycles_max=latency.cycles_max,
+        interval_min=latency.interval_min,
+        interval_max=latency.interval_max,
+        hls_estimate=None if set(estimate) == {None} else HlsEstimate(*estimate),
         provenance=provenance,
     )
 
@@ -247,18 +263,8 @@ def _group(record: RawRecord, family: str) -> str:
     return spelled.get(match[1].lower(), match[1])
 
 
-def _counts(report: _RawResources | _RawLatency | None, names: Sequence[str], field: str) -> dict[str, Any]:
-    """The named figures of a report; null where it lacks them. All but BRAM are whole numbers."""
-    if report is None:
-        return dict.fromkeys(names)
-    counts: dict[str, Any] = {}
-    for name, value in zip(names, msgspec.structs.astuple(report), strict=False):
-        if value is None or (0 <= value <= LARGEST_COUNT and (name == "bram" or value.is_integer())):
-            counts[name] = value if value is None or name == "bram" else int(value)
-        else:
-            expected = f"a {'' if name == 'bram' else 'whole '}number from 0 to 2^53"
-            raise _MisfitError(f"{field}.{name}", expected, str(value))
-    return counts
+_NO_RESOURCES = _RawResources()
+_NO_LATENCY = _RawLatency()
 
 
 def _default_precision(model: _RawModel) -> Precision | None:
@@ -318,16 +324,19 @@ def _layer_names(record: RawRecord) -> list[str | None]:
     if all(layer.name for layer in layers):
         return [layer.name for layer in layers]
     outside = set(layers[0].inbound_layers or ()) if layers and layers[0].class_name != "InputLayer" else set()
-    main = [name for name in entries if name not in outside and not _is_derived(name, entries)]
+    main = []
+    for name in entries:
+        stem, _, suffix = name.rpartition("_")
+        if (stem not in entries or suffix.isdigit()) and name not in outside:
+            main.append(name)
     if len(main) == len(layers):
         return list(main)
     called = [layer.inbound_layers[0] if layer.inbound_layers else None for layer in layers[1:]]
     return [*called, main[-1] if main else None]
 
 
-def _is_derived(name: str, entries: dict[str, _RawLayerSettings]) -> bool:
-    stem, _, suffix = name.rpartition("_")
-    return stem in entries and not suffix.isdigit()
+_SINGLE = [(source,) for source in range(64)]
+"""Inputs of a layer that reads one; shared, as nearly all do."""
 
 
 def _graph(layers: list[_RawLayer], names: list[str | None]) -> list[tuple[int, ...]]:
@@ -338,6 +347,11 @@ def _graph(layers: list[_RawLayer], names: list[str | None]) -> list[tuple[int, 
         if layer.inbound_layers is None:
             graph.append(_derived_inputs(layers, i))
             continue
+        if len(layer.inbound_layers) == 1:
+            source = index_of.get(layer.inbound_layers[0], i)
+            if source < min(i, len(_SINGLE)):
+                graph.append(_SINGLE[source])
+                continue
         known = tuple([index_of[name] for name in layer.inbound_layers if name in index_of])
         if i and len(known) < len(layer.inbound_layers):
             missing = [name for name in layer.inbound_layers if name not in index_of]
@@ -376,13 +390,20 @@ def _layer(
     default: Precision | None,
     index: int,
 ) -> Layer:
-    geometry = _geometry(raw.class_name, raw.input_shape, raw.output_shape, raw.pool_size, raw.padding, index)
+    try:
+        geometry = _geometry(raw.class_name, raw.input_shape, raw.output_shape, raw.pool_size, raw.padding)
+    except _MisfitError as error:
+        raise _MisfitError(f"model_config[{index}].{error.field}", error.expected, error.found) from None
     if entries:
         entry = entries.get(name) if name is not None else None
         if entry is None and raw.parameters:
             expected = "an entry of hls_config.LayerName for a layer with weights"
             raise _MisfitError(f"model_config[{index}]", expected, f"none called {name!r}")
-        types = _no_types if entry is None else _entry_types(entry.Precision, name)
+        try:
+            types = _no_types if entry is None else _entry_types(entry.Precision)
+        except _MisfitError as error:
+            field = f"hls_config.LayerName.{name}.Precision.{error.field}"
+            raise _MisfitError(field, error.expected, error.found) from None
     else:
         of_weights = default if raw.parameters else None
         types = (of_weights, of_weights if raw.use_bias else None, default, of_weights)
@@ -413,30 +434,19 @@ _Types = tuple[Precision | None, Precision | None, Precision | None, Precision |
 _no_types: _Types = (None, None, None, None)
 
 
-def _entry_types(given: str | _RawTypes, name: str | None) -> _Types:
+@lru_cache(maxsize=1 << 14)
+def _entry_types(given: str | _RawTypes) -> _Types:
     """Types of weight, bias, result and accumulator; a single text is the type of the result."""
     raw = _RawTypes(result=given) if isinstance(given, str) else given
-    texts = (raw.weight, raw.bias, raw.result, raw.accum)
-    try:
-        return _parsed_types(*texts)
-    except ValueError:
-        for role, text in zip(("weight", "bias", "result", "accum"), texts, strict=True):
-            try:
-                parse_precision(text or "auto")
-            except ValueError as error:
-                field = f"hls_config.LayerName.{name}.Precision.{role}"
-                raise _MisfitError(field, str(error), repr(text)) from None
-        raise
-
-
-@lru_cache(maxsize=1 << 14)
-def _parsed_types(weight: str | None, bias: str | None, result: str | None, accumulator: str | None) -> _Types:
-    return (
-        parse_precision(weight or "auto"),
-        parse_precision(bias or "auto"),
-        parse_precision(result or "auto"),
-        parse_precision(accumulator or "auto"),
-    )
+    types = []
+    for role in ("weight", "bias", "result", "accum"):
+        text = getattr(raw, role) or "auto"
+        try:
+            types.append(parse_precision(text))
+        except ValueError as error:
+            raise _MisfitError(role, str(error), repr(text)) from None
+    weight, bias, result, accumulator = types
+    return weight, bias, result, accumulator
 
 
 class _Geometry(NamedTuple):
@@ -448,23 +458,21 @@ class _Geometry(NamedTuple):
     pool: _Sizes | None
 
 
-@lru_cache(maxsize=1 << 16)
-def _geometry(
-    class_name: str, raw_in: _Shape, raw_out: _Shape, pool: _Sizes | None, padding: str | None, index: int
-) -> _Geometry:
+@lru_cache(maxsize=1 << 13)
+def _geometry(class_name: str, raw_in: _Shape, raw_out: _Shape, pool: _Sizes | None, padding: str | None) -> _Geometry:
     kind = _kind(class_name)
-    in_shape = _shape(raw_in, f"model_config[{index}].input_shape")
-    out_shape = _shape(raw_out, f"model_config[{index}].output_shape")
+    in_shape = _shape(raw_in, "input_shape")
+    out_shape = _shape(raw_out, "output_shape")
     return _Geometry(kind, in_shape, out_shape, _pool(pool, kind, padding, in_shape, out_shape))
 
 
 def _shape(raw: _Shape, field: str) -> _Sizes:
     """First shape without the batch dimension."""
     first = raw[0] if raw and isinstance(raw[0], tuple) else raw
-    dims = first[1:]
-    if not dims or not all(isinstance(dim, int) and dim > 0 for dim in dims):
+    dims = tuple(dim for dim in first[1:] if isinstance(dim, int) and dim > 0)
+    if not dims or len(dims) < len(first) - 1:
         raise _MisfitError(field, "a shape such as [null, 16] with positive sizes", json.dumps(raw))
-    return tuple(dim for dim in dims if isinstance(dim, int))
+    return dims
 
 
 def _pool(given: _Sizes | None, kind: str, padding: str | None, in_shape: _Sizes, out_shape: _Sizes) -> _Sizes | None:
