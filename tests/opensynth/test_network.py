@@ -189,7 +189,7 @@ def test_the_recorded_layers_are_a_graph_whose_types_give_the_reference_outputs(
             case _:
                 exact = _pooled(layer.kind, read[0], layer.pool)
         values.append(_fixed(exact, layer.result))
-        assert list(values[-1].shape[1:]) == layer.out_shape
+        assert values[-1].shape[1:] == layer.out_shape
     assert (_integers(values[-1], recorded[-1].result) == network.outputs(inputs)).all()
 
 
