@@ -164,7 +164,7 @@ def test_the_recorded_layers_are_a_graph_whose_types_give_the_reference_outputs(
     for layer in recorded:
         assert all(i < len(values) for i in layer.inputs)
         read = [values[i] for i in layer.inputs]
-        assert not read or list(read[0].shape[1:]) == layer.in_shape
+        assert not read or read[0].shape[1:] == layer.in_shape
         match layer.kind:
             case "input":
                 exact = _fractions(inputs, layer.result)
