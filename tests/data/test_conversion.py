@@ -265,3 +265,51 @@ def test_parts_have_the_schema_of_a_record(records: Callable[..., Any], tmp_path
     (part,) = cache.rglob("*.parquet")
     assert pq.read_schema(part).equals(arrow_schema(Design))
     assert pl.read_parquet(part)["family"].to_list() == ["2layer"] * 2
+
+
+def test_what_stands_before_the_damage_is_kept_and_its_faults_are_told(
+    records: Callable[..., Any], tmp_path: Path, cache: Path
+) -> None:
+    bad = records(30)
+    bad[3]["resource_report"]["lut"] = "many"
+    folder = written(tmp_path / "hub", bad)
+    path = folder / "test/test_2layer_merged.json"
+    path.write_text(path.read_text()[:-500])
+    for _ in range(2):
+        with pytest.raises(RecordError) as caught:
+            wb.load("hls4ml", "test", source=folder).frame()
+        assert [fault.place.split(",")[1] for fault in caught.value.faults] == [" record 3", " record 29"]
+    (kept_part,) = cache.rglob("*.parquet")
+    assert pq.read_metadata(kept_part).num_rows == 28
+
+
+def test_a_packed_copy_beside_the_plain_file_does_not_count_twice(
+    records: Callable[..., Any], tmp_path: Path, cache: Path
+) -> None:
+    folder = written(tmp_path / "hub", records(3))
+    plain = folder / "test/test_2layer_merged.json"
+    plain.with_name(f"{plain.name}.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    assert wb.load("hls4ml", "test", source=folder).frame().collect().height == 3
+
+
+def test_a_worker_runs_nothing_from_the_current_folder(
+    records: Callable[..., Any], tmp_path: Path, cache: Path
+) -> None:
+    folder = tmp_path / "hub"
+    for family in ("2layer", "3layer"):
+        written(folder, records(3), f"test/test_{family}_merged.json")
+    (folder / "filelock.py").write_text("raise SystemExit('hostile')")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import wa_bench.data.sources as s, wa_bench as wb\n"
+        "s._IN_PROCESS_BYTES = 0\n"
+        "wb.load('hls4ml', 'test', '.').frame()\n"
+    )
+    assert subprocess.run([sys.executable, str(script)], cwd=folder, check=False).returncode == 0
+
+
+def test_an_empty_file_has_no_records_and_no_batches(tmp_path: Path, cache: Path) -> None:
+    dataset = wb.load("hls4ml", "test", source=written(tmp_path / "hub", []))
+    assert dataset.frame().collect().is_empty()
+    assert list(dataset.stream()) == []
+    assert len(dataset.encoded) == 0

@@ -64,6 +64,28 @@ def test_a_mirror_may_be_a_url(upstream: Hub, raw: dict[str, Any], monkeypatch: 
     assert dataset.frame().collect()["family"].to_list() == entry("wa-hls4ml").families
 
 
+def test_two_mirrors_are_two_sources(upstream: Hub, raw: dict[str, Any]) -> None:
+    for name in ("a", "b"):
+        raw["meta_data"]["uuid"] = name
+        for family in entry("wa-hls4ml").families:
+            url = upstream.place(f"{name}/test/test_{family}_merged.json", json.dumps([raw]).encode())
+        dataset = wb.load("hls4ml", "test", source=url.rsplit("/", 2)[0])
+        assert set(dataset.frame().collect()["sample_id"]) == {name}
+
+
+def test_a_mirror_that_is_not_there_is_no_reason_to_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WA_BENCH_MIRROR", str(tmp_path / "typo"))
+    with pytest.raises(DataError, match=r"WA_BENCH_MIRROR=.*typo: expected a folder or a URL, found nothing"):
+        wb.load("hls4ml", "test")
+
+
+def test_a_file_of_another_split_is_refused(raw: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "train_2layer_merged.json"
+    path.write_text(json.dumps([raw]))
+    with pytest.raises(DataError, match="expected records of split test, found a file of split train"):
+        wb.load("hls4ml", "test", source=path)
+
+
 def test_the_config_that_mixes_the_splits_is_refused_with_the_reason() -> None:
     with pytest.raises(DataError, match="what learns from it has seen the exam"):
         wb.load("hls4ml", "train", config="model-type")

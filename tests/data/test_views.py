@@ -31,6 +31,8 @@ def test_select_reads_predicates_as_polars_does(train: wb.Dataset) -> None:
     assert frame["lut"].max() < 1000
     assert frame["strategy"].unique().to_list() == ["latency"]
     assert [design.sample_id for design in narrow.stream()] == frame["sample_id"].to_list()
+    everything = [design.sample_id for design in train.select(pl.lit(True)).stream()]
+    assert everything == train.sample_ids().to_list()
     assert set(narrow.families("conv1d").frame().collect()["family"]) <= {"conv1d"}
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import wa_bench as wb
 from wa_bench.errors import RecordError
-from wa_bench.records.hls4ml import parse_precision, read_designs
+from wa_bench.records.hls4ml import _pool, parse_precision, read_designs
 from wa_bench.records.json_array import Position
 from wa_bench.records.schema import Design, Precision
 
@@ -167,6 +169,7 @@ def test_precisions_parse(text: str, precision: Precision | None) -> None:
             r"model_config\[1\]\.parameters: expected whole number, found str 'lots'",
         ),
         (("model_config", 0, "input_shape"), [None, 0], r"model_config\[0\]\.input_shape: expected a shape"),
+        (("model_config", 0, "output_shape"), [None, 2**70], r"model_config\[0\]\.output_shape"),
         (("model_config", 1, "inbound_layers"), ["nobody"], r"model_config\[1\]\.inbound_layers.*'nobody'"),
         (
             ("hls_config", "Model", "ReuseFactor"),
@@ -240,6 +243,13 @@ def test_a_pooling_window_follows_from_the_sizes_only_where_one_fits(
     del raw["hls_config"]["LayerName"]
     (layer,) = decoded(raw).layers
     assert (layer.kind, layer.pool) == ("max_pooling1d", window)
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.sampled_from(["same", "valid"]))
+def test_the_window_is_the_only_one_that_gives_the_pooled_size(size: int, pooled: int, padding: str) -> None:
+    fits = [w for w in range(1, size + 1) if (-(-size // w) if padding == "same" else size // w) == pooled]
+    window = _pool(None, "max_pooling1d", padding, (size, 4), (pooled, 4))
+    assert window == (tuple(fits) if len(fits) == 1 else None)
 
 
 def test_an_exemplar_is_known_by_its_split_and_its_folder_is_left_out(raw: dict[str, Any]) -> None:

@@ -52,7 +52,7 @@ def in_batches(rows: Indices, size: int) -> Iterator[Indices]:
 
 
 def graph_batch(encoded: Encoded, rows: Indices) -> Any:
-    """Designs as one PyG ``Batch``.
+    """Designs as one PyG ``Batch``, which cannot be taken apart again by ``to_data_list``.
 
     It holds ``x``, ``kind``, ``activation`` and ``batch`` a layer, ``edge_index``, ``ptr``, and ``designs``,
     ``strategy``, ``y`` and ``rows`` (row in the dataset) a design.
@@ -71,7 +71,7 @@ def graph_batch(encoded: Encoded, rows: Indices) -> Any:
         designs=torch.from_numpy(encoded.designs[rows]),
         strategy=torch.from_numpy(encoded.strategies[rows].astype(np.int64)),
         y=torch.from_numpy(encoded.targets[rows]),
-        rows=torch.from_numpy(rows),
+        rows=torch.from_numpy(rows.copy()),
         batch=torch.from_numpy(np.repeat(np.arange(len(rows)), counts)),
         ptr=torch.from_numpy(pointers),
     )
@@ -98,7 +98,7 @@ def sequence_batch(encoded: Encoded, rows: Indices) -> Sequences:
         designs=torch.from_numpy(encoded.designs[rows]),
         strategies=torch.from_numpy(encoded.strategies[rows].astype(np.int64)),
         y=torch.from_numpy(encoded.targets[rows]),
-        rows=torch.from_numpy(rows),
+        rows=torch.from_numpy(rows.copy()),
     )
 
 
@@ -111,7 +111,10 @@ def _gathered(pointers: Indices, rows: Indices) -> tuple[Indices, Indices]:
 
 
 class Batches(IterableDataset[Any]):
-    """Batches as a torch dataset. Each worker of a ``DataLoader(batch_size=None)`` makes its share of them."""
+    """Batches as a torch dataset, the same ones in every epoch.
+
+    Each worker of a ``DataLoader(batch_size=None)`` makes its share of them.
+    """
 
     def __init__(
         self, encoded: Encoded, collate: Callable[[Encoded, Indices], Any], rows: Indices, batch_size: int

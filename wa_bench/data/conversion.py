@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
 from threading import Thread
@@ -72,13 +73,14 @@ def _shares(tasks: Sequence[Task], count: int) -> list[list[Task]]:
 
 def _convert_in_processes(shares: Sequence[Sequence[Task]], poll: Callable[[], object]) -> list[Fault]:
     """Each share in a process of its own, which ends if this one does."""
-    command = [sys.executable, "-m", "wa_bench.data.conversion"]
+    command = [sys.executable, "-P", "-m", "wa_bench.data.conversion"]
     workers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in shares]
     try:
         for worker, share in zip(workers, shares, strict=True):
             assert worker.stdin is not None  # noqa: S101
-            worker.stdin.write(msgspec.json.encode(share) + b"\n")
-            worker.stdin.flush()
+            with suppress(BrokenPipeError):
+                worker.stdin.write(msgspec.json.encode(share) + b"\n")
+                worker.stdin.flush()
         while any(worker.poll() is None for worker in workers):
             poll()
             time.sleep(_POLL_SECONDS)
@@ -89,7 +91,8 @@ def _convert_in_processes(shares: Sequence[Sequence[Task]], poll: Callable[[], o
             worker.wait()
             for pipe in (worker.stdin, worker.stdout):
                 if pipe is not None:
-                    pipe.close()
+                    with suppress(BrokenPipeError):
+                        pipe.close()
     if failed := [worker.returncode for worker in workers if worker.returncode]:
         raise WaBenchError(f"a process that converts records ended with {failed[0]}; ask again, and it goes on")
     return [fault for answer in answers for fault in msgspec.json.decode(answer, type=list[Fault])]
@@ -171,6 +174,7 @@ class _Conversion:
         self._folder = Path(task.folder)
         self._manifest = manifest
         self._faults: list[tuple[int, Fault]] = []
+        self._damage: RecordError | None = None
 
     def run(self) -> None:
         for abandoned in self._folder.glob("*.partial"):
@@ -178,6 +182,8 @@ class _Conversion:
         batches = self._batches()
         for first in batches:
             self._write_part(chain([first], islice(batches, ROWS // BATCH - 1)))
+        if self._damage is not None:
+            raise RecordError(*(fault for _, fault in self._faults), *self._damage.faults)
         self._keep(self._faults, complete=True)
 
     def _batches(self) -> Iterator[_Batch]:
@@ -186,7 +192,7 @@ class _Conversion:
         waiting: list[Design] = []
         with decompressed(self._path.open("rb"), self._path.name) as stream:
             _skip(stream, resume.offset)
-            for chunk in self._designs(stream):
+            for chunk in self._undamaged(self._designs(stream)):
                 waiting += [design for design in chunk.records if _index(design) >= done]
                 resume = chunk.resume
                 while len(waiting) >= BATCH:
@@ -194,6 +200,13 @@ class _Conversion:
                     del waiting[:BATCH]
         if waiting:
             yield _batch(waiting, resume)
+
+    def _undamaged(self, chunks: Iterator[Chunk[Design]]) -> Iterator[Chunk[Design]]:
+        """The chunks before the damage, if there is any, which is remembered."""
+        try:
+            yield from chunks
+        except RecordError as damage:
+            self._damage = damage
 
     def _designs(self, stream: ByteStream) -> Iterator[Chunk[Design]]:
         known = self._manifest

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256
-from itertools import compress, islice
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -62,7 +62,8 @@ class Dataset:
     def select(self, *predicates: pl.Expr, **constraints: Any) -> Self:
         """The same dataset, narrowed to the records that meet all predicates, as polars' ``filter`` reads them.
 
-        For example ``select(pl.col("lut") < 1000, strategy="latency")``.
+        For example ``select(pl.col("lut") < 1000, strategy="latency")``. A predicate is about one record; what
+        compares it with others (a mean, a rank) belongs after ``frame``.
         """
         equal = [pl.col(name) == value for name, value in constraints.items()]
         return type(self)(self.track, self.splits, self._sources, [*self._chosen, *predicates, *equal])
@@ -84,8 +85,8 @@ class Dataset:
                 yield from records
                 continue
             while some := list(islice(records, _STREAMED)):
-                wanted = to_frame(some, self.kind).select(pl.all_horizontal(*self._chosen)).to_series()
-                yield from compress(some, wanted)
+                rows = to_frame(some, self.kind).with_row_index("_place").filter(*self._chosen).get_column("_place")
+                yield from (some[row] for row in rows)
 
     def sample_ids(self) -> pl.Series:
         """Ids of the records, in order, with or without truth."""
@@ -172,7 +173,9 @@ class Dataset:
         if self.kind is not Design:
             raise DataError(Fault(repr(self), "records of networks with layers", "others", "use frame()"))
         wanted = self.frame().select(*ENCODED_COLUMNS, *_targets(self.track))
-        return joined(encode(rows, self.track.target_names) for rows in wanted.collect_batches(chunk_size=_ROWS))
+        targets = self.track.target_names
+        parts = [encode(rows, targets) for rows in wanted.collect_batches(chunk_size=_ROWS)]
+        return joined(parts or [encode(wanted.collect(), targets)])
 
     def to_pandas(self) -> pd.DataFrame:
         """All records as a pandas frame.

@@ -39,10 +39,11 @@ def leaks(dataset: Dataset) -> Leaks:
         raise DataError(Fault(repr(dataset), expected, f"none for {dataset.track.name}"))
     frame = dataset.frame().select("sample_id", "split", *dataset.track.content)
     content = pl.concat_str([_text(name, dtype) for name, dtype in frame.collect_schema().items()][2:], separator="|")
-    seen = pl.concat(
+    hashed = [
         rows.select("sample_id", "split", content.hash().alias("content"))
         for rows in frame.collect_batches(chunk_size=_ROWS)
-    )
+    ]
+    seen = pl.concat(hashed or [frame.select("sample_id", "split", content.hash().alias("content")).collect()])
     return _compared(seen, dataset.splits)
 
 

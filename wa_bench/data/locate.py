@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +22,7 @@ from wa_bench.files import sha256_of
 
 MIRROR = "WA_BENCH_MIRROR"
 
-_HUB_FILE = re.compile(r"^(?:train|val|test)_(?P<family>\w+)_merged\.json")
+_HUB_FILE = re.compile(r"^(?P<split>train|val|test)_(?P<family>\w+)_merged\.json")
 
 
 class Request(NamedTuple):
@@ -58,6 +59,8 @@ def _place(request: Request) -> Path | str | None:
     mirror = os.environ.get(MIRROR, "")
     if is_url(mirror):
         return f"{mirror.rstrip('/')}/{request.dataset}"
+    if mirror and not Path(mirror).is_dir():
+        raise DataError(Fault(f"{MIRROR}={mirror}", "a folder or a URL", _what(Path(mirror)), "mend or unset it"))
     folder = Path(mirror) / request.dataset
     return folder if mirror and folder.is_dir() else None
 
@@ -68,6 +71,8 @@ def is_url(text: str | os.PathLike[str]) -> bool:
 
 
 def _parquet(request: Request) -> Source:
+    if request.source is not None and is_url(request.source):
+        raise DataError(Fault(os.fspath(request.source), "a .parquet file on this machine", "a URL", "fetch it first"))
     path = request.entry.embedded_path if request.source is None else Path(request.source)
     if path is None or path.suffix != ".parquet" or not path.is_file():
         expected = f"a .parquet file, which is how {request.dataset} is kept"
@@ -92,6 +97,9 @@ def _single_file(path: Path, request: Request) -> Source:
     if len(request.splits) != 1:
         raise DataError(Fault(str(path), "one split for one file", ", ".join(request.splits)))
     (split,) = request.splits
+    told = _HUB_FILE.match(path.name)
+    if told is not None and told["split"] != split:
+        raise DataError(Fault(str(path), f"records of split {split}", f"a file of split {told['split']}"))
     if not json:
         return TabularSource(path, split)
     files = _with_families([(local_file(path, path.name), split)])
@@ -110,6 +118,7 @@ def _local_files(request: Request, folder: Path) -> list[tuple[RawFile, str]]:
     for split in request.splits:
         pattern = request.entry.splits[split]
         paths = sorted(path for ending in ("", *COMPRESSIONS) for path in folder.glob(pattern + ending))
+        paths = [path for path in paths if path.suffix not in COMPRESSIONS or path.with_suffix("") not in paths]
         if not paths:
             faults.append(Fault(f"{folder}, split {split}", f"files {pattern}", "none"))
         files += [(local_file(path, path.relative_to(folder).as_posix()), split) for path in paths]
@@ -137,7 +146,7 @@ def _mirrored_files(request: Request, url: str) -> list[tuple[RawFile, str]]:
     """The files of some splits below a URL; their names are known, as a URL cannot be listed."""
     known = request.entry
     return [
-        (_remote_file(url, name, cache_folder() / "mirror" / request.dataset), split)
+        (_remote_file(url, name), split)
         for split in request.splits
         for name in _expanded(known.splits[split], known.families)
     ]
@@ -147,9 +156,11 @@ def _expanded(pattern: str, families: Sequence[str]) -> Iterator[str]:
     yield from ([pattern.replace("*", family) for family in families] if "*" in pattern else [pattern])
 
 
-def _remote_file(url: str, name: str, folder: Path) -> RawFile:
+def _remote_file(url: str, name: str) -> RawFile:
+    """A file of a mirror, which is taken to stay as it is."""
     from wa_bench.data.download import Remote, fetch, open_remote
 
+    folder = cache_folder() / "mirror" / sha256(url.encode()).hexdigest()[:12]
     remote = Remote(f"{url.rstrip('/')}/{name}")
     return RawFile(name, 0, remote.url, partial(fetch, remote, folder / name), partial(open_remote, remote))
 
@@ -199,7 +210,12 @@ def _catalogued_file(request: Request, place: Path | str | None, file: File) -> 
         fixed = file.contents_sha256 is None
         remote = Remote(url, file.size if fixed else None, file.sha256 if fixed else None)
         path = fetch(remote, cache_folder() / "upstream" / request.dataset / file.name)
-    _verify(path, file, upstream)
+    try:
+        _verify(path, file, upstream)
+    except DataError:
+        if not isinstance(place, Path):
+            path.unlink()
+        raise
     return path
 
 

@@ -140,7 +140,7 @@ class JsonSource:
             RecordError: records that do not fit the schema, all of them at once, or damaged text.
         """
         manifests = self.convert()
-        self.skipped = [fault for manifest in manifests for fault in manifest.faults]
+        self.skipped = [fault for manifest in manifests for fault in manifest.all_faults]
         if self.skipped and self.on_bad == "raise":
             raise RecordError(*self.skipped)
         return [path for manifest in manifests for path in store.parts(self._folder(manifest), manifest)]
@@ -184,8 +184,8 @@ class JsonSource:
         for raw, manifest in self._files:
             if (stored := self._stored(manifest)) is not None:
                 if stored.faults and self.on_bad == "raise":
-                    raise RecordError(*stored.faults)
-                self.skipped += stored.faults
+                    raise RecordError(*stored.all_faults)
+                self.skipped += stored.all_faults
                 for path in store.parts(self._folder(manifest), stored):
                     for rows in _row_batches(path):
                         yield from to_records(rows, Design)

@@ -68,6 +68,13 @@ class Manifest(msgspec.Struct, frozen=True):
         """Records in all parts."""
         return sum(part.rows for part in self.parts)
 
+    @property
+    def all_faults(self) -> list[Fault]:
+        """The listed faults, and one that counts the others."""
+        hidden = self.faulty - len(self.faults)
+        more = [Fault(self.raw, "records that fit the schema", f"{hidden:,} more that do not")] if hidden else []
+        return [*self.faults, *more]
+
 
 def schema_version() -> str:
     """Changes when the columns do, or what the decoder makes of a record."""

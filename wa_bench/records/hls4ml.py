@@ -44,7 +44,8 @@ _FIXED_POINT = re.compile(
 
 _LARGEST_WIDTH = 4096
 
-_Shape = tuple[int | tuple[int | None, ...] | None, ...]
+_Size = Annotated[int, msgspec.Meta(le=2**31 - 1)]
+_Shape = tuple[_Size | tuple[_Size | None, ...] | None, ...]
 _Positive = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_COUNT)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_COUNT)]
 _Sizes = Annotated[tuple[_Positive, ...], msgspec.Meta(min_length=1, max_length=3)]
@@ -485,10 +486,13 @@ def _pool(given: _Sizes | None, kind: str, padding: str | None, in_shape: _Sizes
         return None
     window = []
     for size, pooled in zip(in_shape[:-1], out_shape[:-1], strict=True):
-        fits = [w for w in range(1, size + 1) if (-(-size // w) if padding == "same" else size // w) == pooled]
-        if len(fits) != 1:
+        if padding == "same":
+            smallest, largest = -(-size // pooled), size if pooled == 1 else -(-size // (pooled - 1)) - 1
+        else:
+            smallest, largest = size // (pooled + 1) + 1, size // pooled
+        if smallest != largest:
             return None
-        window += fits
+        window.append(smallest)
     return tuple(window)
 
 
