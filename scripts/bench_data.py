@@ -213,7 +213,7 @@ _COLUMNS = {
 def convert_duckdb(paths: Sequence[str], out: str, bounded: bool = False) -> Part:
     """DuckDB: JSON to one Parquet file, as nested as it was; nothing is checked, derived or made uniform.
 
-    Where ``bounded``, in the least memory that it gets by with, which is to give up the order of the records.
+    Where ``bounded``, in about the least memory that two threads get by with, which is to give up the order of the records.
     """
     import duckdb
 
@@ -727,14 +727,14 @@ def main() -> None:
     parser.add_argument("replica", type=Path, help="folder that make_replica.py wrote, with an indent of 4")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each side")
     parser.add_argument(
-        "--quick", action="store_true", help="a tenth of the texts, and of the splits test and exemplar"
+        "--quick", action="store_true", help="a tenth of the texts; of the splits only test and exemplar"
     )
     parser.add_argument("--only", action="append", help="a group of measurements, or several")
     parser.add_argument("--work", type=Path, help="folder for texts and stores, kept; else one that is removed")
     parser.add_argument("--json", type=Path, help="file for the figures of all runs")
     args = parser.parse_args()
-    told: dict[str, Any] = {"machine": machine(), "versions": versions(), "settings": SETTINGS}
-    told |= {"duckdb_threads": DUCKDB_THREADS, "repeats": args.repeats, "quick": args.quick}
+    about: dict[str, Any] = {"machine": machine(), "versions": versions(), "settings": SETTINGS}
+    about |= {"duckdb_threads": DUCKDB_THREADS, "repeats": args.repeats, "quick": args.quick}
     done: list[Comparison] = []
     with TemporaryDirectory() as temporary:
         work = (args.work or Path(temporary)) / ("quick" if args.quick else "full")
@@ -746,7 +746,7 @@ def main() -> None:
         for comparison in measured(bench, chosen, args.repeats, Console(stderr=True)):
             done.append(comparison)
             if args.json:
-                text = json.dumps(told | report(done), indent=1, ensure_ascii=False)
+                text = json.dumps(about | report(done), indent=1, ensure_ascii=False)
                 args.json.write_text(text + "\n", encoding="utf-8")
     Console(width=None if sys.stdout.isatty() else 160).print(table(report(done)["lines"]))
 

@@ -219,10 +219,11 @@ class _Reader(Generic[R]):
         try:
             with memoryview(self._text) as view, without_collection():
                 records = self._decode_array(view[:end])
-        except _UNDECODABLE:
+        except _UNDECODABLE as error:
             self._text[end - 1] = last
-            self._between = None
-            self._wrong_guesses += 1
+            if not isinstance(error, msgspec.ValidationError):
+                self._between = None
+                self._wrong_guesses += 1
             return None
         chunk = Chunk(self._next, self._next.index, records)
         self._closed = self._at_end
