@@ -70,7 +70,7 @@ SETTINGS = {
 }
 DUCKDB_THREADS = 2
 DUCKDB_LIMIT = "500MB"
-"""With 350 MB it gives up, out of memory."""
+"""With 350 MB its two threads give up, out of memory."""
 BLOCK = 4 << 20
 
 Figures = dict[str, float]
@@ -213,7 +213,7 @@ _COLUMNS = {
 def convert_duckdb(paths: Sequence[str], out: str, bounded: bool = False) -> Part:
     """DuckDB: JSON to one Parquet file, as nested as it was; nothing is checked, derived or made uniform.
 
-    Where ``bounded``, in about the least memory that two threads get by with, which is to give up the order of the records.
+    Where ``bounded``, in about the least memory that two threads get by with: the order of the records is given up.
     """
     import duckdb
 
