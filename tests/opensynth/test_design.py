@@ -168,6 +168,7 @@ def test_a_design_that_never_answers_is_an_error() -> None:
 def test_the_shipped_records_are_enough_and_all_checked(shipped: list[Design]) -> None:
     frame = pl.DataFrame({"split": [d.split for d in shipped], "group": [d.group for d in shipped]})
     assert frame.height >= 200
+    assert frame.filter(split="exemplar").height >= 20
     assert set(frame.filter(split="exemplar")["group"]) == set(EXEMPLARS)
     assert len({design.sample_id for design in shipped}) == frame.height
     for design in shipped:
