@@ -23,8 +23,9 @@ from typing import TypeVar
 
 import msgspec
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
-from wa_bench.errors import DataError, Fault, ToolError, needs_extra
+from wa_bench.errors import DataError, Fault, ToolError
 from wa_bench.files import replacing
 from wa_bench.opensynth.generate import Measurement, differences, measure, record
 from wa_bench.opensynth.rtl.design import GENERATOR_VERSION
@@ -135,8 +136,6 @@ class Queue:
     @contextmanager
     def claim(self, seed: int) -> Iterator[bool]:
         """Whether the seed could be claimed; if so, it is nobody else's until the block or this process ends."""
-        with needs_extra("opensynth"):
-            from filelock import FileLock, Timeout
         file = self._lock_file(seed)
         file.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(file, timeout=0)
