@@ -15,6 +15,9 @@ import typer
 from wa_bench.errors import WaBenchError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wa_bench.evaluation.report import Report
     from wa_bench.leaderboard.ranking import Entry
     from wa_bench.opensynth.queue import Queue
 
@@ -25,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
 )
 data_app = typer.Typer(help="Datasets: what there is, and what is in it.", no_args_is_help=True)
-submit_app = typer.Typer(help="Submissions: check and score a folder.", no_args_is_help=True)
+submit_app = typer.Typer(help="Submissions: begin, check, score, pack and review.", no_args_is_help=True)
 leaderboard_app = typer.Typer(help="The leaderboard site.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(submit_app, name="submit")
@@ -42,6 +45,12 @@ SampleSize = Annotated[int, typer.Option(min=1, help="Records to synthesize agai
 TrackName = Annotated[str, typer.Argument(help="Name of the track.")]
 Splits = Annotated[list[str] | None, typer.Option("--split", help="Split; may be given again. All of them by default.")]
 Records = Annotated[str | None, typer.Option("--source", help="Folder or file with the track's records.")]
+OfTrack = Annotated[str, typer.Option("--track", help="Name of the track.")]
+OtherTruth = Annotated[str | None, typer.Option("--truth", help="Another truth than the track's own: hls-estimate.")]
+PredictionsPath = Annotated[Path, typer.Argument(help="A .parquet or .csv file, or the dataset authors' .zip.")]
+Resampled = Annotated[int, typer.Option("--resamples", min=0, help="Resamples for intervals; 0 for none.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the resamples.")]
+SubmissionPath = Annotated[Path, typer.Argument(help="A submission folder, or a .zip that 'submit pack' wrote.")]
 
 
 def main() -> None:
@@ -81,19 +90,104 @@ def demo(
 
 @app.command()
 def evaluate(
-    predictions: Annotated[Path, typer.Argument(help="A .parquet or .csv file.")],
-    track: Annotated[str, typer.Option(help="Name of the track.")],
+    predictions: PredictionsPath,
+    track: OfTrack,
     split: Annotated[list[str] | None, typer.Option(help="Split to score instead of all; may be given again.")] = None,
+    truth: OtherTruth = None,
     source: Records = None,
+    form: Annotated[
+        str, typer.Option("--format", help="table, markdown, csv, json, or axess: as the dataset authors' benchmark.")
+    ] = "table",
+    figures: Annotated[Path | None, typer.Option(help="Folder to write figures to, as .svg.")] = None,
+    resamples: Resampled = 1000,
+    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Score a predictions file."""
     import wa_bench as wb
+    from wa_bench.evaluation.axess import axess_scores
+    from wa_bench.evaluation.report import Settings
+    from wa_bench.files import write_text
 
+    shapes: dict[str, Callable[[Report], str]] = {
+        "table": str,
+        "markdown": wb.Report.to_markdown,
+        "csv": wb.Report.to_csv,
+        "json": wb.Report.to_json,
+        "axess": lambda report: json.dumps(axess_scores(report), indent=1),
+    }
+    form = "json" if as_json else form
+    if form not in shapes:
+        raise typer.BadParameter(f"expected one of {', '.join(shapes)}, found {form!r}", param_hint="--format")
     judge = wb.track(track)
     table = wb.Predictions.read(predictions, judge.target_names)
-    report = wb.evaluate(table, wb.load(track, split or judge.exam_splits, source))
-    print(report.to_json() if as_json else report)
+    exam = wb.load(track, split or judge.exam_splits, source, truth=truth)
+    report = wb.evaluate(table, exam, Settings(resamples, seed))
+    for note in table.notes(exam):
+        print(f"note: {note}", file=sys.stderr)
+    if figures:
+        for name, svg in report.figures().items():
+            write_text(figures / f"{name}.svg", svg)
+    print(shapes[form](report))
+
+
+@app.command()
+def compare(
+    predictions: Annotated[list[Path], typer.Argument(help="Two to five predictions files.")],
+    track: OfTrack,
+    truth: OtherTruth = None,
+    source: Records = None,
+    resamples: Resampled = 1000,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Say on what some predictions are better than others, worse, or cannot be told apart."""
+    import wa_bench as wb
+    from wa_bench.evaluation.comparison import differences
+    from wa_bench.evaluation.report import Settings
+
+    if not 2 <= len(predictions) <= 5:
+        raise typer.BadParameter(f"expected two to five files, found {len(predictions)}", param_hint="predictions")
+    judge = wb.track(track)
+    exam = wb.load(track, judge.exam_splits, source, truth=truth)
+    settings = Settings(resamples, seed)
+    reports = {
+        letter: wb.evaluate(wb.Predictions.read(path, judge.target_names), exam, settings)
+        for letter, path in zip("ABCDE", predictions, strict=False)
+    }
+    found = differences(reports)
+    if as_json:
+        print(json.dumps({"files": dict(zip(reports, map(str, predictions), strict=True)), "rows": found.to_dicts()}))
+        return
+    for letter, path in zip(reports, predictions, strict=True):
+        print(f"{letter}: {path}")
+    print(f"{judge.rank_by}: who is better, and the difference; ? where one cannot tell")
+    for each in judge.exams:
+        rows = found.filter(split=each.split, metric=judge.rank_by)
+        targets = rows.get_column("target").unique(maintain_order=True).to_list()
+        lines = [
+            [*map(str, about), *(_verdict(cell) for cell in cells.iter_rows(named=True))]
+            for about, cells in rows.group_by(["group", "a", "b"], maintain_order=True)
+        ]
+        print(f"\n{each.split} (allows for {each.sampled})")
+        _print_table(["group", "", "", *targets], lines)
+
+
+@app.command()
+def metrics(as_json: AsJson = False) -> None:
+    """What the judge measures: formula, range, which values are good, and who defined it."""
+    from wa_bench.evaluation.metrics import kinds
+
+    names = ("title", "formula", "better", "unit", "range", "missing", "source")
+    known = [{"metric": str(kind()), **{name: getattr(kind, name) for name in names}} for kind in kinds().values()]
+    if as_json:
+        print(json.dumps(known))
+        return
+    for metric in known:
+        good = "nearer to zero" if metric["better"] == "zero" else metric["better"]
+        print(f"{metric['metric']}: {metric['title']} = {metric['formula']}")
+        print(f"    in {metric['range']}, {good} is better; source: {metric['source']}")
+    print(f"In all: {known[0]['missing']}.")
 
 
 @data_app.command("list")
@@ -241,27 +335,116 @@ def data_leaks(track: TrackName, split: Splits = None, source: Records = None, a
         _print_table(table.columns, [[_shown(value) for value in row] for row in table.rows()])
 
 
-@submit_app.command("check")
-def submit_check(folder: Path, source: Records = None) -> None:
-    """Say whether a submission folder can be scored: all faults at once."""
-    from wa_bench.submissions.folder import check
+@submit_app.command("schema")
+def submit_schema() -> None:
+    """The JSON Schema of a card, for editors and other tools."""
+    from wa_bench.submissions.card import schema_text
 
-    submission = check(folder, source)
-    rows = submission.predictions.frame().height
-    print(f"good: {submission.card.name}, {rows:,} predictions for track {submission.card.track}")
+    print(schema_text(), end="")
+
+
+@submit_app.command("init")
+def submit_init(
+    folder: Annotated[Path, typer.Argument(help="The submission to begin; its name becomes the slug.")],
+    track: Annotated[str, typer.Option(help="Name of the track.")],
+    predictions: Annotated[Path | None, typer.Option(help="A .parquet, .csv or .zip file to copy into it.")] = None,
+) -> None:
+    """Begin a submission: a card to fill in, its schema, and the predictions. Overwrites nothing."""
+    from wa_bench.submissions.start import start
+
+    for path in start(folder, track, predictions):
+        print(f"wrote {path}")
+    print(f"Fill in the card, then run: wa-bench submit check {folder}")
+
+
+@submit_app.command("check")
+def submit_check(folder: SubmissionPath, source: Records = None, as_json: AsJson = False) -> None:
+    """Say whether a submission, a folder or a packed .zip, can be scored: all faults at once."""
+    from dataclasses import asdict
+
+    from wa_bench.errors import FaultyInputError
+    from wa_bench.submissions.folder import check
+    from wa_bench.submissions.pack import unpacked
+
+    try:
+        with unpacked(folder) as plain:
+            submission = check(plain, source)
+            rows, notes = submission.predictions.frame().height, submission.notes
+    except FaultyInputError as error:
+        if not as_json:
+            raise
+        print(json.dumps({"verdict": "faulty", "faults": [asdict(fault) for fault in error.faults]}))
+        raise typer.Exit(1) from None
+    card = submission.card
+    if as_json:
+        good = {"verdict": "good", "slug": card.slug, "track": card.track, "predictions": rows, "notes": notes}
+        print(json.dumps(good))
+        return
+    print(
+        "\n".join([f"good: {card.name}, {rows:,} predictions for track {card.track}", *(f"note: {n}" for n in notes)])
+    )
 
 
 @submit_app.command("score")
-def submit_score(folder: Path, source: Records = None, as_json: AsJson = False) -> None:
-    """Score a submission folder and write its scores.json."""
-    from wa_bench.submissions.folder import SCORES_FILE, score
+def submit_score(
+    folder: Path,
+    verify: Annotated[bool, typer.Option("--verify", help="Write nothing; compare with the stored scores.")] = False,
+    source: Records = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a submission folder and write its scores.json, or verify the one that is there."""
+    from wa_bench.submissions.folder import check, score, verify_scores
+    from wa_bench.submissions.scores import SCORES_FILE
 
-    report = score(folder, source)
+    if verify:
+        submission = check(folder, source)
+        verify_scores(submission)
+        report = submission.report
+    else:
+        report = score(folder, source)
     if as_json:
         print(report.to_json())
         return
     print(report)
-    print(f"wrote {folder / SCORES_FILE}")
+    print(f"{'true:' if verify else 'wrote'} {folder / SCORES_FILE}")
+
+
+@submit_app.command("pack")
+def submit_pack(
+    folder: Path,
+    out: Annotated[Path | None, typer.Option(help="The .zip file to write; by default named after the slug.")] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="wa-bench, or axess: the zip that the dataset authors' benchmark takes.")
+    ] = "wa-bench",
+    source: Records = None,
+) -> None:
+    """Pack a submission as one .zip: card, predictions and scores, or the authors' two files."""
+    from wa_bench.submissions.folder import check
+    from wa_bench.submissions.pack import pack
+
+    submission = check(folder, source)
+    out = out or Path(f"{submission.card.slug}{'' if form == 'wa-bench' else f'-{form}'}.zip")
+    pack(submission, out, form)
+    print(f"wrote {out}")
+
+
+@submit_app.command("review")
+def submit_review(
+    changed: Annotated[Path, typer.Option(help="Changed files, as 'git diff --name-only -z' prints them.")],
+    root: Annotated[Path, typer.Option(help="The proposed state of the repository; nothing in it is run.")],
+    summary: Annotated[Path | None, typer.Option(help="File to append the verdict to, as HTML.")] = None,
+    source: Records = None,
+) -> None:
+    """Judge a proposal: one submission and nothing else, without fault, with true scores."""
+    from wa_bench.submissions.review import review
+
+    verdict = review(changed.read_bytes(), root, source)
+    print("\n".join(verdict.lines()))
+    if summary is not None:
+        with summary.open("a", encoding="utf-8") as file:
+            file.write(verdict.summary())
+    if not verdict.good:
+        raise typer.Exit(1)
 
 
 @leaderboard_app.command("build")
@@ -474,6 +657,8 @@ def _ranking(entries: list[Entry]) -> dict[str, Any]:
     lines = [
         {
             "rank": entry.rank,
+            "best": entry.best,
+            "worst": entry.worst,
             "slug": entry.card.slug,
             "name": entry.card.name,
             "kind": entry.card.kind,
@@ -505,6 +690,17 @@ def _runs(values: list[int]) -> str:
 
     runs = [(value, len(list(run))) for value, run in groupby(values)]
     return " ".join(f"{value}x{count}" if count > 1 else str(value) for value, count in runs)
+
+
+def _verdict(cell: dict[str, Any]) -> str:
+    """``A +0.031``, or ``? +0.002`` where one cannot tell."""
+    from wa_bench.evaluation.report import number
+
+    difference = cell["difference"]
+    if difference is None:
+        return "-"
+    winner = {"better": cell["a"], "worse": cell["b"]}.get(cell["verdict"], "?")
+    return f"{winner} {'+' if difference > 0 else ''}{number(difference)}"
 
 
 def _shown(value: float | str | None) -> str:

@@ -42,6 +42,14 @@ class FaultyInputError(WaBenchError):
         super().__init__("\n".join(lines))
 
 
+def shown(value: object, longest: int = 80) -> str:
+    """A value from a stranger for an error message: escaped, on one line, and cut short."""
+    try:
+        return ascii(value)[:longest]
+    except ValueError:
+        return f"a value of type {type(value).__name__} too large to show"
+
+
 class RecordError(FaultyInputError):
     """Raw records that do not fit the schema."""
 

@@ -99,6 +99,26 @@ class Dataset:
         """
         return self._targets().drop_nulls(self.track.target_names).collect()
 
+    def exam(self) -> pl.DataFrame:
+        """``truth`` of the splits that are scored, with ``cluster`` and ``stratum``, sorted by split and id.
+
+        Records of a split that share a ``cluster`` (a number from zero) are not independent (``Exam.alike``);
+        clusters are drawn at random within a ``stratum``.
+        """
+        parts = []
+        targets = self.track.target_names
+        columns = [pl.col("sample_id", "split", *self.track.group_columns), *_targets(self.track)]
+        for exam in self.track.exams:
+            if exam.split not in self.splits:
+                continue
+            stratum = pl.col(exam.strata) if exam.strata else pl.lit(0)
+            rows = self.frame().filter(pl.col("split") == exam.split)
+            chosen = rows.select(*columns, _likeness(exam.alike).alias("cluster"), stratum.alias("stratum"))
+            part = chosen.drop_nulls(targets).sort("sample_id").collect()
+            numbered = part.with_row_index("row").with_columns(_numbered("cluster"), _numbered("stratum"))
+            parts.append(numbered.drop("row"))
+        return pl.concat(parts)
+
     def fingerprint(self) -> str:
         """Hash of sample ids, splits, groups and targets, independent of the order of the records.
 
@@ -283,3 +303,26 @@ def _targets(chosen: Track) -> list[pl.Expr]:
         value = pl.col(column).struct.field(field) if field else pl.col(column)
         targets.append(value.cast(pl.Float64).alias(name))
     return targets
+
+
+def _likeness(paths: Sequence[str]) -> pl.Expr:
+    """A number that is equal for records alike in all of ``paths``; one a record where there are none."""
+    if not paths:
+        return pl.int_range(pl.len()).cast(pl.UInt64)
+    fields: dict[str, list[str]] = {}
+    for path in paths:
+        column, _, field = path.partition(".")
+        fields.setdefault(column, []).append(field)
+    hashes = []
+    for column, names in fields.items():
+        if names == [""]:
+            hashes.append(pl.struct(column).hash())
+        else:
+            inner = pl.struct([pl.element().struct.field(name) for name in names]).hash()
+            hashes.append(pl.col(column).list.eval(inner).hash())
+    return pl.struct([value.alias(str(place)) for place, value in enumerate(hashes)]).hash()
+
+
+def _numbered(column: str) -> pl.Expr:
+    """Values as numbers from zero, in order of their first appearance; needs the row's number in ``row``."""
+    return (pl.col("row").min().over(column).rank("dense").cast(pl.Int64) - 1).alias(column)

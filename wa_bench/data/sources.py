@@ -70,7 +70,7 @@ class ParquetSource:
             if found.names != arrow_schema(self.kind).names:
                 expected = f"the columns of {self.kind.__module__}.{self.kind.__name__}"
                 raise DataError(Fault(str(self.path), expected, ", ".join(found.names)[:200]))
-            sources = pq.read_table(self.path, columns=["source"]).column("source").unique().to_pylist()
+            sources = pq.ParquetFile(self.path).read(columns=["source"]).column("source").unique().to_pylist()
         except pa.ArrowException as error:
             raise DataError(Fault(str(self.path), "a readable Parquet file", str(error)[:200])) from None
         if foreign := sorted(set(sources) - {self.dataset}):

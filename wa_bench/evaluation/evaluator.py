@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Any
+from zlib import crc32
+
+import numpy as np
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from wa_bench.data.dataset import Dataset
 from wa_bench.data.predictions import Predictions
 from wa_bench.errors import Fault, PredictionsError, UnknownNameError
-from wa_bench.evaluation.metrics import UndefinedMetricError, parse_metric
-from wa_bench.evaluation.report import Report, prediction_column
-from wa_bench.tracks.track import Exam, Group
+from wa_bench.evaluation.influence import Influence, Pools
+from wa_bench.evaluation.metrics import Metric, parse_metric
+from wa_bench.evaluation.report import DESIGN, MEAN, Report, Settings, prediction_column
+from wa_bench.evaluation.resampling import Pair, Resamples
+from wa_bench.evaluation.scoring import Scored, score
+from wa_bench.tracks.track import Exam, Track
 
 
-def evaluate(predictions: Predictions, dataset: Dataset) -> Report:
+def evaluate(predictions: Predictions, dataset: Dataset, settings: Settings | None = None) -> Report:
     """Score ``predictions`` on every exam split of ``dataset``.
 
     Truth is taken from designs that have every target; a design without prediction lowers the coverage and
-    enters no metric.
+    enters no metric. Intervals resample clusters of related designs (``Exam.alike``); equal settings and truth give
+    every set of predictions the same resamples, so that they can be compared in pairs.
 
     Raises:
         PredictionsError: predictions of designs that the dataset does not hold, or of other targets.
         UnknownNameError: the dataset holds no split that the track scores.
         DataError: a sample id stands for more than one design.
     """
+    settings = settings or Settings()
     track = dataset.track
     exams = [exam for exam in track.exams if exam.split in dataset.splits]
     if not exams:
@@ -31,48 +41,81 @@ def evaluate(predictions: Predictions, dataset: Dataset) -> Report:
         expected, found = ", ".join(track.target_names), ", ".join(predictions.targets)
         raise PredictionsError(Fault(predictions.origin, f"the targets {expected} of track {track.name}", found))
     predictions.check_ids(dataset.sample_ids())
-    samples = dataset.truth().join(
+    samples = dataset.exam().join(
         predictions.frame().rename({name: prediction_column(name) for name in track.target_names}),
         on="sample_id",
         how="left",
         maintain_order="left",
     )
-    rows = [
-        row
-        for exam in exams
-        for group in exam.groups
-        for row in _score_group(samples, track.target_names, track.metrics, exam, group)
+    with threadpool_limits(1, user_api="blas"):
+        scored = [score_exam(samples.filter(pl.col("split") == exam.split), track, exam, settings) for exam in exams]
+    rows = pl.concat([rows for rows, _ in scored])
+    influences = [influence for _, some in scored for influence in some]
+    return Report(track, rows, samples.drop("cluster", "stratum"), dataset.fingerprint(), settings, influences)
+
+
+def score_exam(
+    samples: pl.DataFrame, track: Track, exam: Exam, settings: Settings
+) -> tuple[pl.DataFrame, list[Influence]]:
+    """Rows of one exam, and the influence of its clusters on each.
+
+    Args:
+        samples: ``Dataset.exam`` of the exam's split, with the predictions in their columns.
+        track: whose metrics and targets are scored.
+        exam: whose groups are scored.
+        settings: of the intervals.
+    """
+    clusters, strata = (samples.get_column(name).to_numpy() for name in ("cluster", "stratum"))
+    seed = (settings.seed, crc32(exam.split.encode()))
+    resamples = Resamples(clusters, strata, settings.resamples, seed)
+    pools = Pools(resamples.strata, seed)
+    metrics = [parse_metric(name) for name in track.metrics]
+    pairs = {name: _pair(samples, name) for name in track.target_names}
+    answered = ~np.isnan([prediction for _, prediction in pairs.values()]).any(axis=0)
+    rows, influences = [], []
+    for group in exam.groups:
+        chosen = np.ones(samples.height, dtype=bool)
+        if group.column is not None:
+            chosen = (samples.get_column(group.column) == group.value).fill_null(value=False).to_numpy()
+        places = np.flatnonzero(chosen & answered)
+        sample = resamples.of(places)
+        scored = score(
+            metrics, {name: (y[places], p[places]) for name, (y, p) in pairs.items()}, sample, settings.level
+        )
+        about = {"split": exam.split, "group": group.name, "designs": int(chosen.sum()), "answered": len(places)}
+        for row, place, target in _cells(metrics, track):
+            rows.append({**about, **_cell(scored, row, place), "target": target, "metric": track.metrics[row]})
+            rows[-1]["clusters"] = sample.clusters
+            influences.append(pools.pooled(scored.influences[row, place], sample.present))
+    return pl.DataFrame(rows, schema=Report.SCHEMA), influences
+
+
+def _pair(samples: pl.DataFrame, target: str) -> Pair:
+    """Truth and prediction (n,) of a target; NaN without a prediction."""
+    prediction = samples.get_column(prediction_column(target)).fill_null(np.nan)
+    return samples.get_column(target).to_numpy(), prediction.to_numpy()
+
+
+def _cells(metrics: list[Metric], track: Track) -> list[tuple[int, int, str]]:
+    """Row, column and name of the values that ``Scored`` holds and a report shows."""
+    return [
+        (row, place, target)
+        for row, metric in enumerate(metrics)
+        for place, target in enumerate((*track.target_names, DESIGN if metric.joint else MEAN))
+        if target == DESIGN or (metric.averages if target == MEAN else not metric.joint)
     ]
-    return Report(track, pl.DataFrame(rows, schema=Report.SCHEMA), samples, dataset.fingerprint())
 
 
-def _score_group(
-    samples: pl.DataFrame, targets: tuple[str, ...], metrics: tuple[str, ...], exam: Exam, group: Group
-) -> list[dict[str, object]]:
-    chosen = samples.filter(pl.col("split") == exam.split)
-    if group.column is not None:
-        chosen = chosen.filter(pl.col(group.column) == group.value)
-    answered = chosen.drop_nulls([prediction_column(name) for name in targets])
-    rows: list[dict[str, object]] = []
-    for target in targets:
-        truth = answered.get_column(target).to_numpy()
-        prediction = answered.get_column(prediction_column(target)).to_numpy()
-        for metric in metrics:
-            value, reason = None, None
-            try:
-                value = parse_metric(metric).score(truth, prediction)
-            except UndefinedMetricError as error:
-                reason = str(error)
-            rows.append(
-                {
-                    "split": exam.split,
-                    "group": group.name,
-                    "target": target,
-                    "metric": metric,
-                    "value": value,
-                    "undefined": reason,
-                    "designs": chosen.height,
-                    "answered": answered.height,
-                }
-            )
-    return rows
+def _cell(scored: Scored, row: int, place: int) -> dict[str, Any]:
+    """Value, interval and reason."""
+    low, high = scored.bounds[row, place]
+    return {
+        "value": _number(scored.values[row, place]),
+        "low": _number(low),
+        "high": _number(high),
+        "undefined": scored.reasons[row][place],
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

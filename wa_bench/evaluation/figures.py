@@ -1,11 +1,13 @@
-"""Figures of a report as SVG text: parity plots and percent-error boxes, one panel a target.
+"""Figures of a report as SVG text, one panel a target.
 
-Text and axes take the colour of the page around them (``currentColor``); equal input gives equal bytes.
+Text and axes take the colour of the page around them (``currentColor``); equal input gives equal bytes. What has
+thousands of points is drawn as pixels or as a summary, so that no figure grows with the number of designs.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from itertools import cycle
 from typing import TYPE_CHECKING
@@ -16,82 +18,206 @@ import polars as pl
 from wa_bench.errors import needs_extra
 from wa_bench.evaluation.metrics import Floats, relative_percent_error
 from wa_bench.evaluation.report import Report, prediction_column
+from wa_bench.tracks.track import Target
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.scale import SymmetricalLogTransform
 
 COLOURS = ("#2F8FCE", "#E07020", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """One colour a split: after the colour-blind-safe palette of Okabe and Ito, to be seen on light and dark paper."""
 
+Pairs = dict[str, tuple[Floats, Floats]]
+"""Truth (n,) and prediction (n,) of the answered designs of each split."""
+
 _INK = "#010203"
 _MARKERS = ("o", "^", "s", "D")
-_MOST_VECTOR_POINTS = 3000
+_MOST_POINTS = 3000
+_MOST_VECTOR_POINTS = 300
+_DENSITY_BINS = 90
+_MOST_PERCENT = 10_000.0
+_SIZE_BINS = 12
+_LEAST_IN_BIN = 15
 
 
 def parity(report: Report) -> str:
-    """Prediction against truth on logarithmic axes (symlog, so that zero has a place), coloured by split."""
-    with _style():
-        figure, panels = _panels(report)
-        for panel, target in zip(panels, report.track.targets, strict=True):
-            pairs = [_pairs(report, split, target.name) for split in report.splits]
-            for split, (truth, prediction), colour, marker in zip(
-                report.splits, pairs, cycle(COLOURS), cycle(_MARKERS), strict=False
-            ):
-                panel.scatter(
-                    truth,
-                    prediction,
-                    s=10,
-                    alpha=0.75,
-                    color=colour,
-                    marker=marker,
-                    linewidths=0,
-                    label=split,
-                    rasterized=len(truth) > _MOST_VECTOR_POINTS,
-                )
-            values = np.concatenate([values for pair in pairs for values in pair])
-            smallest, largest = (values.min(), values.max()) if values.size else (0.0, 1.0)
-            low = smallest / 1.5 if smallest >= 2 else min(-0.3, smallest * 1.5)
-            high = max(largest * 1.5, 2.0)
-            panel.plot([low, high], [low, high], color=_INK, linewidth=0.8, alpha=0.6)
-            panel.set(xscale="symlog", yscale="symlog", xlim=(low, high), ylim=(low, high))
-            panel.set(title=target.label, xlabel=f"truth [{target.unit}]", ylabel="prediction")
-        panels[0].legend(loc="upper left", fontsize=7, frameon=False)
-        return _svg(figure)
+    """Prediction against truth, coloured by split, on logarithmic axes (symlog, so that zero has a place).
+
+    A split of more than 3,000 designs is drawn as a density: the stronger a cell, the more designs, by logarithm. The
+    axes span the truth with some room; predictions farther off stand at their edge.
+    """
+    return _drawn(report, _draw_parity)
 
 
 def percent_error(report: Report) -> str:
-    """Boxes of the signed percent error by split: quartiles, whiskers at 1.5 times their distance, symlog axis."""
+    """Boxes of the signed percent error by split: quartiles, whiskers at 1.5 times their distance, symlog axis.
+
+    Designs beyond the whiskers are dots; errors beyond 10,000 % stand there.
+    """
+    return _drawn(report, _draw_percent_error)
+
+
+def error_cdf(report: Report) -> str:
+    """Share of the designs whose absolute percent error is at most x, a line a split.
+
+    The axis runs from 0.1 % to 10,000 %: a line starts above zero by the designs that are better, and ends below one
+    by those that are worse.
+    """
+    return _drawn(report, _draw_error_cdf)
+
+
+def error_against_size(report: Report) -> str:
+    """Absolute percent error against the truth: median and quartiles of up to 12 bins of as many designs each.
+
+    A bin stands at its median truth. Designs whose truth is zero are a bin of their own.
+    """
+    return _drawn(report, _draw_error_against_size)
+
+
+def _draw_parity(panel: Axes, target: Target, pairs: Pairs) -> None:
+    from matplotlib.colors import LinearSegmentedColormap, LogNorm, to_rgba
+
+    scale, low, high = _symlog_range(pairs)
+    first, last = scale.transform(np.array([low, high]))
+    edges = scale.inverted().transform(np.linspace(first, last, _DENSITY_BINS + 1))
+    edges[[0, -1]] = low, high
+    for ((split, (truth, prediction)), colour), marker in zip(_coloured(pairs), cycle(_MARKERS), strict=False):
+        within = np.clip(prediction, low, high)
+        points = 0 if len(truth) > _MOST_POINTS else len(truth)
+        panel.scatter(
+            truth[:points],
+            within[:points],
+            s=10 if points <= _MOST_VECTOR_POINTS else 5,
+            alpha=0.75,
+            color=colour,
+            marker=marker,
+            linewidths=0,
+            label=split,
+            rasterized=points > _MOST_VECTOR_POINTS,
+            zorder=2,
+        )
+        if len(truth) > points:
+            counts, _, _ = np.histogram2d(truth, within, [edges, edges])
+            shades = LinearSegmentedColormap.from_list(split, [to_rgba(colour, alpha) for alpha in (0.25, 1)])
+            cells = np.ma.masked_equal(counts.T, 0)
+            panel.pcolormesh(edges, edges, cells, cmap=shades, norm=LogNorm(1, max(counts.max(), 2)), rasterized=True)
+    panel.plot([low, high], [low, high], color=_INK, linewidth=0.8, alpha=0.6)
+    panel.set_xscale("symlog", linthresh=scale.linthresh)
+    panel.set_yscale("symlog", linthresh=scale.linthresh)
+    panel.set(xlim=(low, high), ylim=(low, high), xlabel=f"truth [{target.unit}]", ylabel="prediction")
+
+
+def _draw_percent_error(panel: Axes, target: Target, pairs: Pairs) -> None:
+    errors = [np.clip(relative_percent_error(*pair), -_MOST_PERCENT, _MOST_PERCENT) for pair in pairs.values()]
     ink = {"color": _INK}
+    boxes = panel.boxplot(
+        errors,
+        tick_labels=list(pairs),
+        patch_artist=True,
+        widths=0.55,
+        flierprops={"marker": ".", "markersize": 4, "alpha": 0.5},
+        medianprops=ink,
+        whiskerprops=ink,
+        capprops=ink,
+    )
+    for box, fliers, colour in zip(boxes["boxes"], boxes["fliers"], cycle(COLOURS), strict=False):
+        box.set(facecolor=colour, edgecolor=_INK, alpha=0.75)
+        fliers.set(markerfacecolor=colour, markeredgewidth=0, rasterized=len(fliers.get_ydata()) > _MOST_VECTOR_POINTS)
+    panel.axhline(0, color=_INK, linewidth=0.8, alpha=0.6)
+    panel.set_yscale("symlog", linthresh=10)
+    lowest, highest = (float(end(np.concatenate([(-10, 10), *errors]))) for end in (np.min, np.max))
+    panel.set(ylabel="percent error", ylim=(1.3 * lowest, 1.3 * highest))
+    panel.yaxis.set_major_formatter(_short)
+
+
+def _draw_error_cdf(panel: Axes, target: Target, pairs: Pairs) -> None:
+    grid = np.geomspace(0.1, _MOST_PERCENT, 251)
+    for (split, pair), colour in _coloured(pairs):
+        errors = np.sort(np.abs(relative_percent_error(*pair)))
+        share = 100 * np.searchsorted(errors, grid, side="right") / (len(errors) or np.nan)
+        panel.plot(grid, share, color=colour, linewidth=1.5, label=split)
+    panel.set_xscale("log")
+    panel.set(xlim=(grid[0], grid[-1]), ylim=(0, 102), xlabel="absolute percent error", ylabel="designs [%]")
+    panel.set_xticks([0.1, 1, 10, 100, 1000, 10_000])
+    panel.xaxis.set_major_formatter(_short)
+    panel.grid(color=_INK, alpha=0.15, linewidth=0.6)
+
+
+def _draw_error_against_size(panel: Axes, target: Target, pairs: Pairs) -> None:
+    from matplotlib.ticker import FixedLocator
+
+    for ((split, pair), colour), marker in zip(_coloured(pairs), cycle(_MARKERS), strict=False):
+        sizes, lower, median, upper = _by_size(*pair)
+        panel.fill_between(sizes, lower, upper, color=colour, alpha=0.25, linewidth=0)
+        panel.plot(sizes, median, color=colour, marker=marker, markersize=3.5, linewidth=1.2, label=split)
+    scale, low, high = _symlog_range(pairs)
+    panel.set_xscale("symlog", linthresh=scale.linthresh)
+    panel.set_yscale("symlog", linthresh=10)
+    panel.set(xlim=(low, high), xlabel=f"truth [{target.unit}]", ylabel="absolute percent error")
+    panel.set_ylim(bottom=0)
+    panel.yaxis.set_major_locator(
+        FixedLocator([0, 5, *(step * 10.0**power for power in range(1, 10) for step in (1, 3))])
+    )
+    panel.yaxis.set_major_formatter(_short)
+    panel.grid(color=_INK, alpha=0.15, linewidth=0.6)
+
+
+def _by_size(truth: Floats, prediction: Floats) -> Floats:
+    """Median truth, and lower quartile, median and upper quartile of the error, of each bin: (4, bins)."""
+    errors = np.abs(relative_percent_error(truth, prediction))
+    positive = truth[truth > 0]
+    bins = np.clip(len(positive) // _LEAST_IN_BIN, 1, _SIZE_BINS)
+    inner = np.unique(np.quantile(positive, np.arange(bins) / bins)) if len(positive) else np.empty(0)
+    bin_of = np.searchsorted(inner, truth, side="right")
+    summaries = [
+        (np.median(truth[bin_of == index]), *np.quantile(errors[bin_of == index], (0.25, 0.5, 0.75)))
+        for index in np.unique(bin_of)
+    ]
+    return np.array(summaries).reshape(-1, 4).T
+
+
+def _symlog_range(pairs: Pairs) -> tuple[SymmetricalLogTransform, float, float]:
+    """A scale for the truth of all splits, linear below its smallest positive value or one, and the ends of an axis."""
+    from matplotlib.scale import SymmetricalLogTransform
+
+    truth = np.concatenate([truth for truth, _ in pairs.values()])
+    positive = truth[truth > 0]
+    smallest, largest = (positive.min(), positive.max()) if positive.size else (1.0, 1.0)
+    threshold = min(1.0, 10 ** np.ceil(np.log10(smallest)))
+    low = smallest / 2 if len(positive) == len(truth) else -0.3 * threshold
+    return SymmetricalLogTransform(10, threshold, 1), low, 2 * largest
+
+
+def _short(value: float, _: float) -> str:
+    """A tick label: 0.1, 100, 10k, 1M."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= size:
+            return f"{value / min(size, 1e3 if letter == 'k' else size):,g}{letter}"
+    return f"{value:,g}"
+
+
+def _coloured(pairs: Pairs) -> Iterator[tuple[tuple[str, tuple[Floats, Floats]], str]]:
+    return zip(pairs.items(), cycle(COLOURS), strict=False)
+
+
+def _pairs(report: Report, target: str) -> Pairs:
+    column = prediction_column(target)
+    answered = report.samples.select("split", target, column).drop_nulls(column)
+    parts = {split: answered.filter(pl.col("split") == split) for split in report.splits}
+    return {split: (rows[target].to_numpy(), rows[column].to_numpy()) for split, rows in parts.items()}
+
+
+def _drawn(report: Report, draw: Callable[[Axes, Target, Pairs], None]) -> str:
     with _style():
         figure, panels = _panels(report)
         for panel, target in zip(panels, report.track.targets, strict=True):
-            errors = [relative_percent_error(*_pairs(report, split, target.name)) for split in report.splits]
-            boxes = panel.boxplot(
-                errors,
-                tick_labels=report.splits,
-                patch_artist=True,
-                widths=0.55,
-                flierprops={"markersize": 2.5, "markeredgecolor": _INK, "alpha": 0.5},
-                medianprops=ink,
-                whiskerprops=ink,
-                capprops=ink,
-            )
-            for box, colour in zip(boxes["boxes"], cycle(COLOURS), strict=False):
-                box.set(facecolor=colour, edgecolor=_INK, alpha=0.75)
-            panel.axhline(0, color=_INK, linewidth=0.8, alpha=0.6)
-            panel.set_yscale("symlog", linthresh=10)
-            reach = max(10.0, *(float(np.abs(values).max(initial=0)) for values in errors)) * 1.3
-            panel.set(title=target.label, ylabel="percent error", ylim=(-reach, reach))
-            panel.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+            draw(panel, target, _pairs(report, target.name))
+            panel.set_title(target.label)
+        handles, labels = panels[0].get_legend_handles_labels()
+        if handles:
+            figure.legend(handles, labels, loc="outside upper left", ncols=len(handles), frameon=False)
         return _svg(figure)
-
-
-def _pairs(report: Report, split: str, target: str) -> tuple[Floats, Floats]:
-    """Truth and prediction of the answered designs of a split."""
-    column = prediction_column(target)
-    rows = report.samples.filter(pl.col("split") == split).drop_nulls(column)
-    return rows.get_column(target).to_numpy(), rows.get_column(column).to_numpy()
 
 
 def _style() -> AbstractContextManager[None]:

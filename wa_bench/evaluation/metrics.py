@@ -1,24 +1,34 @@
 """Metrics as values: each prints to the string that parses back, and that string is its key in every table.
 
-``R2``, ``SMAPE(eps=1)``, ``RPE(q=0.75)``; with a target, ``R2@lut``. Definitions are those of the wa-hls4ml
-benchmark (arXiv:2511.05615 and its authors' scorer), in the units of the target. A metric sees only designs that
-have both truth and prediction; how many lack a prediction is the coverage, reported beside it.
+``R2``, ``SMAPE(eps=1)``, ``APE(q=0.75)``; with a target, ``R2@lut``. A metric sees only designs that have both truth
+and prediction, in the units of the target; how many lack a prediction is the coverage, reported beside it.
+
+Most metrics are functions of sums over the designs (:class:`SumMetric`), the others quantiles of an error
+(:class:`QuantileMetric`). Either form says how to compute the metric under weights, which is all that a bootstrap
+needs: see ``wa_bench.evaluation.resampling``.
 """
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wa_bench.errors import UnknownNameError
+from wa_bench.records.parts import PARTS
 
 Floats = NDArray[np.float64]
 Direction = Literal["higher", "lower", "zero"]
+
+_PAPER = "wa-hls4ml, arXiv:2511.05615"
+_ROUNDING = 1e-12
+NO_DESIGN = "no design with truth and prediction"
+"""Why no metric has a value."""
 
 
 class UndefinedMetricError(Exception):
@@ -26,11 +36,33 @@ class UndefinedMetricError(Exception):
 
 
 @dataclass(frozen=True)
+class Scale:
+    """Where a metric knows no bounds and is spread more evenly: intervals are made there and carried back."""
+
+    there: Callable[[Floats], Floats]
+    back: Callable[[Floats], Floats]
+    rising: bool = True
+    """Whether a larger value lies further up the scale."""
+
+
+PLAIN = Scale(np.asarray, np.asarray)
+LOGARITHM = Scale(np.log, np.exp)
+SHORTFALL = Scale(lambda value: np.log(1 - value), lambda x: 1 - np.exp(x), rising=False)
+FISHER = Scale(np.arctanh, np.tanh)
+
+
+def log_odds(top: float) -> Scale:
+    """For values from 0 to ``top``."""
+    return Scale(lambda value: np.log(value / (top - value)), lambda x: top / (1 + np.exp(-x)))
+
+
+@dataclass(frozen=True)
 class Metric(ABC):
     """A metric with its parameters.
 
     ``better`` says which values are good: higher, lower, or near zero. ``unit`` is "%" or "" for plain numbers,
-    and "target" where it is the target's own.
+    and "target" where it is the target's own. In ``formula`` y is the truth, p the prediction, n the number of
+    designs. ``source`` says who defined it, ``missing`` what becomes of designs without a prediction.
     """
 
     title: ClassVar[str]
@@ -38,27 +70,76 @@ class Metric(ABC):
     unit: ClassVar[str]
     range: ClassVar[str]
     formula: ClassVar[str]
+    source: ClassVar[str]
+    scale: ClassVar[Scale] = PLAIN
+    joint: ClassVar[tuple[str, ...]] = ()
+    """Targets that it looks at together; without any, it is computed target by target."""
+    undefined: ClassVar[str] = ""
+    """Why it has no value, where there are designs and it has none."""
+    missing: ClassVar[str] = "designs without truth or prediction are left out and lower the coverage"
+
+    @property
+    def averages(self) -> bool:
+        """Whether its mean over targets means something: not in the targets' own units, nor where signs cancel."""
+        return self.unit != "target" and self.better != "zero" and not self.joint
 
     def __str__(self) -> str:
         parameters = ",".join(f"{field.name}={_plain(getattr(self, field.name))}" for field in fields(self))
         return f"{type(self).__name__}({parameters})" if parameters else type(self).__name__
 
     def score(self, truth: Floats, prediction: Floats) -> float:
-        """Value over designs (n,), (n,).
+        """Value over designs (n,), (n,); of a joint metric (n, targets), (n, targets).
 
         Raises:
             UndefinedMetricError: it has none here.
         """
         if not len(truth):
-            raise UndefinedMetricError("no design with truth and prediction")
+            raise UndefinedMetricError(NO_DESIGN)
         return self._score(truth, prediction)
 
     @abstractmethod
     def _score(self, truth: Floats, prediction: Floats) -> float: ...
 
 
+class SumMetric(Metric):
+    """A metric that is a function of sums over the designs."""
+
+    @abstractmethod
+    def terms(self, truth: Floats, prediction: Floats) -> Floats:
+        """What is summed: (n,), (n,) to (n, k)."""
+
+    @abstractmethod
+    def of_sums(self, sums: Floats, count: Floats) -> Floats:
+        """The metric from sums (..., k) of the terms of ``count`` (...) designs; NaN where it is undefined."""
+
+    def _score(self, truth: Floats, prediction: Floats) -> float:
+        sums = self.terms(truth, prediction).sum(axis=0)
+        value = float(self.of_sums(sums, np.array(len(truth), dtype=float)))
+        if np.isnan(value):
+            raise UndefinedMetricError(self.undefined)
+        return value
+
+
+class QuantileMetric(Metric):
+    """A metric that is a quantile of an error, interpolated linearly between designs."""
+
+    q: float
+
+    @staticmethod
+    @abstractmethod
+    def errors(truth: Floats, prediction: Floats) -> Floats:
+        """The error of each design: (n,), (n,) to (n,)."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.q <= 1:
+            raise ValueError(f"q is a share from 0 to 1, found {self.q}")
+
+    def _score(self, truth: Floats, prediction: Floats) -> float:
+        return float(np.quantile(self.errors(truth, prediction), self.q))
+
+
 @dataclass(frozen=True)
-class R2(Metric):
+class R2(SumMetric):
     """Share of the truth's variance that the prediction explains."""
 
     title = "R²"
@@ -66,16 +147,25 @@ class R2(Metric):
     unit = ""
     range = "(-inf, 1]"
     formula = "1 - sum (y - p)^2 / sum (y - mean y)^2"
+    scale = SHORTFALL
+    source = f"{_PAPER}, Eq. 1"
+    undefined = "the truth does not vary"
 
-    def _score(self, truth: Floats, prediction: Floats) -> float:
-        if truth.min() == truth.max():
-            raise UndefinedMetricError("the truth does not vary")
-        spread = np.square(truth - truth.mean()).sum()
-        return float(1 - np.square(truth - prediction).sum() / spread)
+    def terms(self, truth: Floats, prediction: Floats) -> Floats:
+        """Squared error; truth and its square, about the mean so that no digits are lost."""
+        centred = truth - truth.mean() if np.ptp(truth) else np.zeros_like(truth)
+        return np.column_stack([np.square(truth - prediction), centred, np.square(centred)])
+
+    def of_sums(self, sums: Floats, count: Floats) -> Floats:
+        """One minus the unexplained share."""
+        error, centred, square = np.moveaxis(sums, -1, 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            spread = square - centred**2 / count
+            return np.asarray(np.where(spread > _ROUNDING * square, 1 - error / spread, np.nan))
 
 
 @dataclass(frozen=True)
-class SMAPE(Metric):
+class SMAPE(SumMetric):
     """Symmetric mean absolute percent error; ``eps`` = 1, the smallest positive count, makes 0 against 0 good."""
 
     eps: float = 1.0
@@ -83,30 +173,49 @@ class SMAPE(Metric):
     title = "SMAPE"
     better = "lower"
     unit = "%"
-    range = "[0, 200)"
+    range = "[0, 200]"
     formula = "200 / n * sum |y - p| / (|y| + |p| + eps)"
+    scale = log_odds(200)
+    source = f"{_PAPER}, Eq. 2, eps as in its authors' scorer"
+    undefined = "truth and prediction are both zero, and eps too"
 
-    def _score(self, truth: Floats, prediction: Floats) -> float:
-        scale = np.abs(truth) + np.abs(prediction) + self.eps
-        return float(200 * np.mean(np.abs(truth - prediction) / scale))
+    def __post_init__(self) -> None:
+        if not 0 <= self.eps < np.inf:
+            raise ValueError(f"eps is a number from 0, found {self.eps}")
+
+    def terms(self, truth: Floats, prediction: Floats) -> Floats:
+        """The percent error of each design."""
+        with np.errstate(invalid="ignore"):
+            return (200 * np.abs(truth - prediction) / (np.abs(truth) + np.abs(prediction) + self.eps))[:, None]
+
+    def of_sums(self, sums: Floats, count: Floats) -> Floats:
+        """Their mean."""
+        return _mean(sums, count)
 
 
 @dataclass(frozen=True)
-class RMSE(Metric):
-    """Root mean squared error."""
+class RMSE(SumMetric):
+    """Root mean squared error. Large designs dominate it."""
 
     title = "RMSE"
     better = "lower"
     unit = "target"
     range = "[0, inf)"
     formula = "sqrt(mean (y - p)^2)"
+    scale = LOGARITHM
+    source = f"{_PAPER}, Eq. 3"
 
-    def _score(self, truth: Floats, prediction: Floats) -> float:
-        return float(np.sqrt(np.mean(np.square(truth - prediction))))
+    def terms(self, truth: Floats, prediction: Floats) -> Floats:
+        """Squared error of each design."""
+        return np.square(truth - prediction)[:, None]
+
+    def of_sums(self, sums: Floats, count: Floats) -> Floats:
+        """Root of their mean."""
+        return np.asarray(np.sqrt(_mean(sums, count)))
 
 
 @dataclass(frozen=True)
-class RPE(Metric):
+class RPE(QuantileMetric):
     """A quantile of the relative percent error; positive where the prediction is too small."""
 
     q: float = 0.5
@@ -116,13 +225,174 @@ class RPE(Metric):
     unit = "%"
     range = "(-inf, inf)"
     formula = "quantile q of 100 * (y - p) / (y + 1)"
+    source = f"{_PAPER}, Eq. 4"
+
+    @staticmethod
+    def errors(truth: Floats, prediction: Floats) -> Floats:
+        """Signed percent errors."""
+        return relative_percent_error(truth, prediction)
+
+
+@dataclass(frozen=True)
+class APE(QuantileMetric):
+    """A quantile of the absolute percent error: the share q of the designs is at least as good."""
+
+    q: float = 0.75
+
+    title = "Absolute percent error"
+    better = "lower"
+    unit = "%"
+    range = "[0, inf)"
+    formula = "quantile q of |100 * (y - p) / (y + 1)|"
+    source = f"{_PAPER}, abstract: the 75th percentile of the error of Eq. 4"
+
+    @staticmethod
+    def errors(truth: Floats, prediction: Floats) -> Floats:
+        """Absolute percent errors."""
+        return np.abs(relative_percent_error(truth, prediction))
+
+
+@dataclass(frozen=True)
+class Bias(SumMetric):
+    """By how much the predictions of all designs together are too large (positive) or too small."""
+
+    title = "Bias"
+    better = "zero"
+    unit = "%"
+    range = "(-inf, inf)"
+    formula = "100 * sum (p - y) / sum y"
+    source = "wa-bench"
+    undefined = "the truth is zero throughout"
+
+    def terms(self, truth: Floats, prediction: Floats) -> Floats:
+        """Error and truth of each design."""
+        return np.column_stack([prediction - truth, truth])
+
+    def of_sums(self, sums: Floats, count: Floats) -> Floats:
+        """The first relative to the second."""
+        error, truth = np.moveaxis(sums, -1, 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(np.where(truth > 0, 100 * error / truth, np.nan))
+
+
+@dataclass(frozen=True)
+class Within(SumMetric):
+    """Share of the designs whose absolute percent error is at most ``percent``."""
+
+    percent: float = 10.0
+
+    title = "Within"
+    better = "higher"
+    unit = "%"
+    range = "[0, 100]"
+    formula = "100 / n * number of designs with |100 * (y - p) / (y + 1)| <= percent"
+    scale = log_odds(100)
+    source = "wa-bench"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.q <= 1:
-            raise ValueError(f"q is a share from 0 to 1, found {self.q}")
+        if not 0 <= self.percent < np.inf:
+            raise ValueError(f"percent is a number from 0, found {self.percent}")
 
-    def _score(self, truth: Floats, prediction: Floats) -> float:
-        return float(np.quantile(relative_percent_error(truth, prediction), self.q))
+    def terms(self, truth: Floats, prediction: Floats) -> Floats:
+        """100 for a design within, 0 for another."""
+        return np.where(np.abs(relative_percent_error(truth, prediction)) <= self.percent, 100.0, 0.0)[:, None]
+
+    def of_sums(self, sums: Floats, count: Floats) -> Floats:
+        """Their mean."""
+        return _mean(sums, count)
+
+
+@dataclass(frozen=True)
+class FitAccuracy(SumMetric):
+    """Share of the designs for which the prediction is right on whether the design fits on a part.
+
+    ``part`` is the beginning of a part number, such as ``xc7z020``. Beside it belongs the share that fits: where
+    almost all do, saying so is right almost always.
+    """
+
+    part: str = "xc7z020"
+
+    title = "Fit verdict right"
+    better = "higher"
+    unit = "%"
+    range = "[0, 100]"
+    formula = "100 / n * number of designs where (all resources of y fit) = (all resources of p fit)"
+    scale = log_odds(100)
+    source = "wa-bench; capacities from AMD's data sheets, see wa_bench.records.parts"
+    joint = ("bram", "dsp", "ff", "lut")
+
+    def __post_init__(self) -> None:
+        if self.part not in {part.prefix for part in PARTS}:
+            raise ValueError(f"part is one of {', '.join(part.prefix for part in PARTS)}, found {self.part!r}")
+
+    def terms(self, truth: Floats, prediction: Floats) -> Floats:
+        """100 for a right verdict, 0 for a wrong one."""
+        part = next(part for part in PARTS if part.prefix == self.part)
+        room = np.array([getattr(part, name) for name in self.joint])
+        verdicts = [(counts <= room).all(axis=1) for counts in (truth, prediction)]
+        return np.where(verdicts[0] == verdicts[1], 100.0, 0.0)[:, None]
+
+    def of_sums(self, sums: Floats, count: Floats) -> Floats:
+        """Their mean."""
+        return _mean(sums, count)
+
+
+@dataclass(frozen=True)
+class RMSLE(SumMetric):
+    """Root mean squared error of logarithms: a factor counts alike for small and large designs."""
+
+    title = "Log error"
+    better = "lower"
+    unit = ""
+    range = "[0, inf)"
+    formula = "sqrt(mean (ln(1 + y) - ln(1 + max(p, 0)))^2); a negative prediction counts as zero"
+    scale = LOGARITHM
+    source = "root mean squared logarithmic error, as in scikit-learn, there undefined for negative predictions"
+
+    def terms(self, truth: Floats, prediction: Floats) -> Floats:
+        """Squared difference of the logarithms."""
+        return np.asarray(np.square(np.log1p(truth) - np.log1p(np.maximum(prediction, 0))))[:, None]
+
+    def of_sums(self, sums: Floats, count: Floats) -> Floats:
+        """Root of their mean."""
+        return np.asarray(np.sqrt(_mean(sums, count)))
+
+
+@dataclass(frozen=True)
+class Spearman(SumMetric):
+    """Rank correlation: whether the prediction puts the designs in the right order.
+
+    The terms are the value plus each design's influence on it (the infinitesimal jackknife), so that their mean is
+    the coefficient and their resampled means have its spread, to first order.
+    """
+
+    title = "Rank correlation"
+    better = "higher"
+    unit = ""
+    range = "[-1, 1]"
+    formula = "correlation of the mid-ranks of y and p"
+    scale = FISHER
+    source = "Spearman 1904; ties share their mean rank; resamples by its influence function"
+    undefined = "truth or prediction does not vary"
+
+    def terms(self, truth: Floats, prediction: Floats) -> Floats:
+        """Value plus influence of each design."""
+        by_truth, by_prediction = _Ranks(truth), _Ranks(prediction)
+        x, y = by_truth.centred, by_prediction.centred
+        # The coefficient is a / sqrt(b c). A design counts in each of the three averages by its own product, and by
+        # moving the ranks of those above it.
+        a, b, c = (x * y).mean(), (x * x).mean(), (y * y).mean()
+        if not b * c:
+            return np.full((len(truth), 1), np.nan)
+        da = x * y + by_truth.above(y) + by_prediction.above(x) - 3 * a
+        db = x * x + 2 * by_truth.above(x) - 3 * b
+        dc = y * y + 2 * by_prediction.above(y) - 3 * c
+        value = a / np.sqrt(b * c)
+        return np.asarray(value + da / np.sqrt(b * c) - value / 2 * (db / b + dc / c))[:, None]
+
+    def of_sums(self, sums: Floats, count: Floats) -> Floats:
+        """Their mean, kept in range."""
+        return np.asarray(np.clip(_mean(sums, count), -1, 1))
 
 
 def relative_percent_error(truth: Floats, prediction: Floats) -> Floats:
@@ -130,12 +400,46 @@ def relative_percent_error(truth: Floats, prediction: Floats) -> Floats:
     return 100 * (truth - prediction) / (truth + 1)
 
 
+def _mean(sums: Floats, count: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(sums[..., 0] / count)
+
+
+class _Ranks:
+    """Mid-ranks of values (n,), as shares of n about one half."""
+
+    def __init__(self, values: Floats) -> None:
+        self._order = np.argsort(values)
+        ordered = values[self._order]
+        starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+        lengths = np.diff(np.append(starts, len(values)))
+        self._below = np.repeat(starts, lengths)
+        self._up_to = self._below + np.repeat(lengths, lengths)
+        self.centred = np.empty(len(values))
+        self.centred[self._order] = (self._below + self._up_to) / (2 * len(values)) - 0.5
+
+    def above(self, weights: Floats) -> Floats:
+        """For each value, the sum of ``weights`` (n,) of the greater values and half of the equal ones, over n."""
+        sums = np.concatenate([[0.0], np.cumsum(weights[self._order])])
+        result = np.empty(len(weights))
+        result[self._order] = (sums[-1] - (sums[self._below] + sums[self._up_to]) / 2) / len(weights)
+        return result
+
+
 _PATTERN = re.compile(r"^(\w+)(?:\(([^()]+)\))?$")
 
 
-def _plain(value: float) -> str:
-    """Shortest text that reads back as the number: 1 for 1.0."""
+def _plain(value: float | str) -> str:
+    """Shortest text that reads back as the value: 1 for 1.0."""
+    if isinstance(value, str):
+        return value
     return str(int(value)) if value == int(value) else repr(value)
+
+
+def kinds() -> dict[str, type[Metric]]:
+    """All metrics by name."""
+    found = [kind for form in Metric.__subclasses__() for kind in form.__subclasses__()]
+    return {kind.__name__: kind for kind in found}
 
 
 def parse_metric(text: str) -> Metric:
@@ -144,14 +448,15 @@ def parse_metric(text: str) -> Metric:
     Raises:
         UnknownNameError: no such metric or parameter.
     """
-    kinds = {kind.__name__: kind for kind in Metric.__subclasses__()}
+    known = kinds()
     match = _PATTERN.match(text.strip())
-    if match is None or match[1] not in kinds:
-        raise UnknownNameError("metric", text, list(kinds))
-    kind = kinds[match[1]]
+    if match is None or match[1] not in known:
+        raise UnknownNameError("metric", text, list(known))
+    kind = known[match[1]]
+    types = get_type_hints(kind)
     settings = [part.partition("=") for part in match[2].split(",")] if match[2] else []
     try:
-        return kind(**{name: float(value) for name, _, value in settings})
-    except (TypeError, ValueError):
-        names = [f"{field.name}=number" for field in fields(kind)]
+        return kind(**{name: types[name](value) for name, _, value in settings})
+    except (KeyError, TypeError, ValueError):
+        names = [f"{field.name}={types[field.name].__name__}" for field in fields(kind)]
         raise UnknownNameError(f"parameter of metric {match[1]}", match[2], names or ["(none)"]) from None

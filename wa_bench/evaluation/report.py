@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import polars as pl
 
 from wa_bench.errors import UnknownNameError
+from wa_bench.evaluation.influence import Influence
 from wa_bench.evaluation.metrics import parse_metric
 from wa_bench.tracks.track import Track
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+
+EVALUATOR = 2
+"""Version of metrics and intervals: scores of another one are not comparable and are to be made again."""
+PUBLISHED = ("R2", "SMAPE(eps=1)", "RMSE")
+"""The metrics of the wa-hls4ml paper's tables, in their order."""
+MEAN = "mean"
+"""In place of a target: the mean of a metric over the targets for which it is defined."""
+DESIGN = "design"
+"""In place of a target: the value of a metric that looks at several targets of a design together."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How intervals are made: number of resamples (none for no intervals), seed, share to be covered."""
+
+    resamples: int = 1000
+    seed: int = 0
+    level: float = 0.95
 
 
 def prediction_column(target: str) -> str:
@@ -24,9 +46,12 @@ def prediction_column(target: str) -> str:
 class Report:
     """Scores of one set of predictions.
 
-    ``rows`` has one row a split, group, target and metric (columns of ``SCHEMA``; ``value`` is null where the
-    metric is undefined and ``undefined`` then says why). ``samples`` has one row a design with truth: sample_id,
-    split, the group columns, each target's truth and prediction.
+    ``rows`` has one row a split, group, target and metric (columns of ``SCHEMA``); the target ``mean`` is the mean over
+    the targets, ``design`` stands for metrics that look at several of them together. ``value`` is null where the metric
+    is undefined, ``low`` and ``high`` where there is no interval, and ``undefined`` then says why. ``clusters`` is the
+    number of independent clusters among the designs answered.
+    ``samples`` has one row a design with truth: sample_id, split, the group columns, each target's truth and
+    prediction.
     """
 
     SCHEMA: ClassVar[dict[str, pl.DataType]] = {
@@ -35,16 +60,29 @@ class Report:
         "target": pl.String(),
         "metric": pl.String(),
         "value": pl.Float64(),
+        "low": pl.Float64(),
+        "high": pl.Float64(),
         "undefined": pl.String(),
         "designs": pl.Int64(),
         "answered": pl.Int64(),
+        "clusters": pl.Int64(),
     }
 
-    def __init__(self, track: Track, rows: pl.DataFrame, samples: pl.DataFrame, fingerprint: str) -> None:
+    def __init__(
+        self,
+        track: Track,
+        rows: pl.DataFrame,
+        samples: pl.DataFrame,
+        fingerprint: str,
+        settings: Settings,
+        influences: Sequence[Influence],
+    ) -> None:
         self.track = track
         self.rows = rows
         self.samples = samples
         self.fingerprint = fingerprint
+        self.settings = settings
+        self._influences = influences
 
     def __getitem__(self, key: str | tuple[str, ...]) -> float | None:
         """``report["R2@lut"]``, ``report["R2@lut", "exemplar"]`` or ``report["R2@lut", "exemplar", "Jet"]``.
@@ -54,31 +92,80 @@ class Report:
         Raises:
             UnknownNameError: no such metric, target, split or group in this report.
         """
+        value: float | None = self.row(key)["value"]
+        return value
+
+    def row(self, key: str | tuple[str, ...]) -> dict[str, Any]:
+        """The row that ``report[key]`` takes its value from, with interval and counts."""
+        return self.rows.row(self.place(key), named=True)
+
+    def influence(self, place: int) -> Influence:
+        """By how much each part of the exam moves the score in row ``place``."""
+        return self._influences[place]
+
+    def place(self, key: str | tuple[str, ...]) -> int:
+        """Where the row of ``report[key]`` stands: the same in all reports of a track and its splits."""
         name, split, group = (*((key,) if isinstance(key, str) else key), None, None)[:3]
         metric, _, target = str(name).partition("@")
-        row = self._select(metric=metric, split=split or self.splits[0], group=group or "all", target=target)
-        value: float | None = row.item(0, "value")
-        return value
+        return self._select(split=split or self.splits[0], group=group or "all", metric=metric, target=target)
 
     def mean(self, metric: str, split: str | None = None, group: str = "all") -> float | None:
         """Mean of a metric over the targets where it is defined; None where it is defined for none.
 
-        Of use for metrics in plain numbers or percent; one in the targets' own units has no meaningful mean.
+        Raises:
+            UnknownNameError: no such metric, split or group, or the metric has no mean.
         """
-        rows = self._select(metric=metric, split=split or self.splits[0], group=group)
-        mean = rows.get_column("value").mean()
-        return None if mean is None else float(mean)  # type: ignore[arg-type]
+        return self[f"{metric}@{MEAN}", split or self.splits[0], group]
+
+    def worst_group(self, split: str | None = None) -> tuple[str, float] | None:
+        """The group with the worst mean of the ranking metric, and that; None where no group has one."""
+        metric = parse_metric(self.track.rank_by)
+        groups = self.rows.filter(
+            pl.col("split") == (split or self.splits[0]),
+            pl.col("group") != "all",
+            pl.col("value").is_not_null(),
+            metric=self.track.rank_by,
+            target=MEAN,
+        )
+        if groups.is_empty():
+            return None
+        badness = {"higher": -pl.col("value"), "lower": pl.col("value"), "zero": pl.col("value").abs()}
+        worst = groups.sort(badness[metric.better], descending=True, maintain_order=True).row(0, named=True)
+        return worst["group"], worst["value"]
 
     def coverage(self, split: str | None = None, group: str = "all") -> float | None:
         """Share of the designs with truth that have a prediction; None where no design has truth."""
-        rows = self._select(split=split or self.splits[0], group=group)
-        designs, answered = rows.item(0, "designs"), rows.item(0, "answered")
-        return answered / designs if designs else None
+        row = self.rows.row(self._select(split=split or self.splits[0], group=group), named=True)
+        return row["answered"] / row["designs"] if row["designs"] else None
 
     @property
     def splits(self) -> list[str]:
         """The splits scored, in the track's order."""
         return self.rows.get_column("split").unique(maintain_order=True).to_list()
+
+    def errors(self) -> pl.DataFrame:
+        """Errors of each design: its columns in ``samples``, and of each target the terms that RPE and SMAPE average.
+
+        ``<target>_percent_error`` is signed, ``<target>_smape`` is from 0 to 200; null without a prediction.
+        """
+        added = []
+        for name in self.track.target_names:
+            truth, prediction = pl.col(name), pl.col(prediction_column(name))
+            added.append((100 * (truth - prediction) / (truth + 1)).alias(f"{name}_percent_error"))
+            difference = (truth - prediction).abs()
+            added.append((200 * difference / (truth.abs() + prediction.abs() + 1)).alias(f"{name}_smape"))
+        return self.samples.with_columns(added)
+
+    def figures(self) -> dict[str, str]:
+        """Figures as SVG text: ``parity``, ``percent_error``, ``error_cdf``, ``error_against_size``.
+
+        Raises:
+            MissingToolError: matplotlib is not installed.
+        """
+        from wa_bench.evaluation import figures
+
+        drawn = (figures.parity, figures.percent_error, figures.error_cdf, figures.error_against_size)
+        return {draw.__name__: draw(self) for draw in drawn}
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the samples, as plain values."""
@@ -87,6 +174,8 @@ class Report:
             "truth": self.track.truth,
             "truth_fingerprint": self.fingerprint,
             "wa_bench": version("wa-bench"),
+            "evaluator": EVALUATOR,
+            "settings": asdict(self.settings),
             "scores": self.rows.to_dicts(),
         }
 
@@ -94,24 +183,74 @@ class Report:
         """``to_dict`` as JSON text."""
         return scores_text(self.to_dict())
 
+    def to_csv(self) -> str:
+        """``rows`` as CSV text."""
+        return self.rows.write_csv()
+
+    def published(self, split: str | None = None) -> pl.DataFrame:
+        """One split in the layout of the paper's tables: a row a group, a column ``R2@bram`` a metric and target."""
+        metrics = [name for name in self.track.metrics if name in PUBLISHED]
+        rows = self.rows.filter(
+            pl.col("split") == (split or self.splits[0]), pl.col("metric").is_in(metrics), pl.col("target") != MEAN
+        )
+        named = rows.with_columns(cell=pl.col("metric") + "@" + pl.col("target"))
+        return named.pivot("cell", index=["group", "answered"], values="value", maintain_order=True)
+
+    def to_markdown(self) -> str:
+        """All splits in the layout of the paper's tables, as Markdown."""
+        headings = [f"{target.label}" for target in self.track.targets]
+        text = [f"Truth: {self.track.truth}."]
+        for split in self.splits:
+            for metric in [name for name in self.track.metrics if name in PUBLISHED]:
+                mean = [MEAN] if parse_metric(metric).averages else []
+                text += ["", f"**{metric}** on {split}", "", _line(["group", "designs", *headings, *mean])]
+                text.append(_line(["---", *["---:"] * (len(headings) + len(mean) + 1)]))
+                for row in self.published(split).iter_rows(named=True):
+                    cells = [number(row[f"{metric}@{name}"]) for name in self.track.target_names]
+                    text.append(
+                        _line(
+                            [
+                                row["group"],
+                                f"{row['answered']:,}",
+                                *cells,
+                                *(self.shown(f"{metric}@{name}", split, row["group"]) for name in mean),
+                            ]
+                        )
+                    )
+        return "\n".join(text) + "\n"
+
+    def shown(self, *key: str) -> str:
+        """A value with its interval, as text: ``0.958 [0.931, 0.972]``."""
+        row = self.row(key)
+        interval = "" if row["low"] is None else f" [{number(row['low'])}, {number(row['high'])}]"
+        return number(row["value"]) + interval
+
     def table(self, split: str) -> Table:
-        """One split as a rich table: a line a group and metric, a column a target."""
+        """One split as a rich table: a line a metric for all designs and for each group those of the paper's tables."""
         from rich import box
         from rich.table import Table
 
-        table = Table(title=f"{self.track.title}: {split}", caption=f"truth: {self.track.truth}", box=box.SIMPLE_HEAD)
+        (exam,) = (exam for exam in self.track.exams if exam.split == split)
+        caption = f"truth: {self.track.truth}"
+        if self.settings.resamples:
+            caption += f"\n[{self.settings.level:.0%} intervals allow for {exam.sampled}]".replace("[", "\\[")
+        table = Table(title=f"{self.track.title}: {split}", caption=caption, box=box.SIMPLE_HEAD)
         for heading in ("group", "metric"):
             table.add_column(heading, no_wrap=True)
-        for heading in (*(target.label for target in self.track.targets), "mean", "answered"):
+        for heading in (*(target.label for target in self.track.targets), "mean / design", "answered"):
             table.add_column(heading, justify="right", no_wrap=True)
-        chosen = self.rows.filter(pl.col("split") == split)
+        chosen = self.rows.filter(
+            pl.col("split") == split,
+            (pl.col("group") == "all") | pl.col("metric").is_in([*PUBLISHED, self.track.rank_by]),
+        )
         for (group, metric), cells in chosen.group_by(["group", "metric"], maintain_order=True):
-            values = cells.get_column("value").to_list()
+            values = dict(cells.select("target", "value").iter_rows())
+            whole = next((name for name in (MEAN, DESIGN) if name in values), None)
             table.add_row(
                 str(group),
                 str(metric),
-                *(number(value) for value in values),
-                "" if parse_metric(str(metric)).unit == "target" else number(self.mean(str(metric), split, str(group))),
+                *(number(values[name]) if name in values else "" for name in self.track.target_names),
+                self.shown(f"{metric}@{whole}", split, str(group)).replace("[", "\\[") if whole else "",
                 f"{cells.item(0, 'answered')}/{cells.item(0, 'designs')}",
             )
         return table
@@ -119,20 +258,25 @@ class Report:
     def __str__(self) -> str:
         from rich.console import Console
 
-        console = Console(width=120)
+        console = Console(width=140)
         with console.capture() as capture:
             for split in self.splits:
                 console.print(self.table(split))
         return capture.get()
 
-    def _select(self, **wanted: str) -> pl.DataFrame:
-        rows = self.rows
+    def _select(self, **wanted: str) -> int:
+        """Index of the first row with these values."""
+        rows = self.rows.with_row_index("index")
         for column, value in wanted.items():
             narrowed = rows.filter(pl.col(column) == value)
             if narrowed.is_empty():
                 raise UnknownNameError(f"{column} in this report", value, rows.get_column(column).unique().to_list())
             rows = narrowed
-        return rows
+        return int(rows.item(0, "index"))
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def scores_text(scores: dict[str, Any]) -> str:

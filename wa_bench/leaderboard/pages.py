@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from wa_bench.evaluation import figures
 from wa_bench.evaluation.metrics import parse_metric
-from wa_bench.evaluation.report import Report, number
+from wa_bench.evaluation.report import DESIGN, MEAN, Report, number
 from wa_bench.leaderboard.ranking import Entry
 from wa_bench.tracks.track import Track
 
@@ -28,11 +28,16 @@ def index(boards: list[tuple[Track, list[Entry]]]) -> str:
                 "metric": parse_metric(track.rank_by),
                 "second": parse_metric(track.tie_breaker),
                 "exams": [
-                    {"split": split, "designs": entries[0].report.samples.filter(pl.col("split") == split).height}
-                    for split in track.exam_splits
+                    {
+                        "split": exam.split,
+                        "sampled": exam.sampled,
+                        "designs": entries[0].report.samples.filter(pl.col("split") == exam.split).height,
+                    }
+                    for exam in track.exams
                 ],
+                "settings": entries[0].report.settings,
                 "lines": [
-                    {"rank": entry.rank, "card": entry.card, "exams": _summaries(entry.report)} for entry in entries
+                    {"rank": _rank(entry), "card": entry.card, "exams": _summaries(entry.report)} for entry in entries
                 ],
             }
             for track, entries in boards
@@ -44,7 +49,7 @@ def submission(entry: Entry) -> str:
     """The page of one submission."""
     card, report = entry.card, entry.report
     facts = [
-        ("rank", "none (control)" if card.kind == "control" else entry.rank or "none (designs left out)"),
+        ("rank", "none (control)" if card.kind == "control" else _rank(entry) or "none (designs left out)"),
         ("authors", ", ".join(card.authors)),
         ("licence", card.licence),
         ("training data", card.training_data),
@@ -85,6 +90,7 @@ def _summaries(report: Report) -> list[dict[str, Any]]:
     return [
         {
             "mean": report.mean(metric, split),
+            "interval": _interval(report.row((f"{metric}@{MEAN}", split))),
             "cells": [report[f"{metric}@{name}", split] for name in report.track.target_names],
             "second": report.mean(report.track.tie_breaker, split),
         }
@@ -92,18 +98,33 @@ def _summaries(report: Report) -> list[dict[str, Any]]:
     ]
 
 
+def _rank(entry: Entry) -> str | None:
+    """The rank, and the range of ranks where it is wider."""
+    if entry.rank is None:
+        return None
+    return str(entry.rank) if entry.best == entry.worst else f"{entry.rank} ({entry.best}–{entry.worst})"
+
+
+def _interval(row: dict[str, Any]) -> str | None:
+    return None if row["low"] is None else f"{number(row['low'])} to {number(row['high'])}"
+
+
 def _lines(report: Report, split: str) -> list[dict[str, Any]]:
+    lines = []
     rows = report.rows.filter(pl.col("split") == split)
-    return [
-        {
-            "group": group,
-            "metric": metric,
-            "cells": cells.to_dicts(),
-            "designs": cells.item(0, "designs"),
-            "answered": cells.item(0, "answered"),
-        }
-        for (group, metric), cells in rows.group_by(["group", "metric"], maintain_order=True)
-    ]
+    for (group, metric), cells in rows.group_by(["group", "metric"], maintain_order=True):
+        by_target = {cell["target"]: {**cell, "interval": _interval(cell)} for cell in cells.to_dicts()}
+        lines.append(
+            {
+                "group": group,
+                "metric": metric,
+                "cells": [by_target.get(name) for name in report.track.target_names],
+                "whole": by_target.get(MEAN) or by_target.get(DESIGN),
+                "designs": cells.item(0, "designs"),
+                "answered": cells.item(0, "answered"),
+            }
+        )
+    return lines
 
 
 def _page(template: str, **values: Any) -> str:

@@ -38,8 +38,18 @@ TRACK = Track(
     ),
     splits=("train", "val", "test", "device"),
     exams=(
-        Exam("test", (ALL, *(Group(name, "group", name) for name in sorted(_ON_SEEN_DEVICES + _ON_HELD_OUT_DEVICES)))),
-        Exam("device", (ALL, *(Group(name, "group", name) for name in _ON_HELD_OUT_DEVICES))),
+        Exam(
+            "test",
+            (ALL, *(Group(name, "group", name) for name in sorted(_ON_SEEN_DEVICES + _ON_HELD_OUT_DEVICES))),
+            alike=("family",),
+            sampled="other families of models",
+        ),
+        Exam(
+            "device",
+            (ALL, *(Group(name, "group", name) for name in _ON_HELD_OUT_DEVICES)),
+            alike=("family",),
+            sampled="other families of models on these devices",
+        ),
     ),
     metrics=("SMAPE(eps=0)", "R2", "RMSE"),
     rank_by="SMAPE(eps=0)",

@@ -13,7 +13,20 @@ TARGETS = (
     Target("interval_max", "II", "clock cycles", "initiation interval: cycles between two inputs, largest"),
 )
 
-METRICS = ("R2", "SMAPE(eps=1)", "RMSE", "RPE(q=0.25)", "RPE(q=0.5)", "RPE(q=0.75)")
+METRICS = (
+    "R2",
+    "SMAPE(eps=1)",
+    "RMSE",
+    "RPE(q=0.25)",
+    "RPE(q=0.5)",
+    "RPE(q=0.75)",
+    "APE(q=0.75)",
+    "Within(percent=10)",
+    "Bias",
+    "RMSLE",
+    "Spearman",
+    "FitAccuracy(part=xc7z020)",
+)
 RANK_BY = "R2"
 TIE_BREAKER = "SMAPE(eps=1)"
 CONTENT = (
@@ -30,6 +43,22 @@ CONTENT = (
 )
 """What makes two designs the same: network, settings, tools."""
 
+ARCHITECTURE = (
+    "layers.kind",
+    "layers.inputs",
+    "layers.in_shape",
+    "layers.out_shape",
+    "layers.kernel",
+    "layers.strides",
+    "layers.padding",
+    "layers.pool",
+    "layers.use_bias",
+    "layers.activation",
+)
+"""What makes two networks the same, whatever their settings."""
+
+OTHER_NETWORKS = "other networks of these families"
+
 EXEMPLAR_EXAM = Exam(
     "exemplar",
     (
@@ -39,6 +68,9 @@ EXEMPLAR_EXAM = Exam(
             for model in ("Anomaly", "AutoMLP", "BiPC", "Cookie", "Jet", "Particle", "Quarks")
         ),
     ),
+    alike=("group", "precision", "reuse_factor", "strategy", "io_type"),
+    strata="group",
+    sampled="other settings of these seven networks, not other networks",
 )
 """The exemplar split, as a whole and model by model."""
 

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from wa_bench.tracks.fpga import CONTENT, EXEMPLAR_EXAM, METRICS, RANK_BY, TARGETS, TIE_BREAKER, hls_estimate
+from wa_bench.tracks.fpga import (
+    ARCHITECTURE,
+    CONTENT,
+    EXEMPLAR_EXAM,
+    METRICS,
+    OTHER_NETWORKS,
+    RANK_BY,
+    TARGETS,
+    TIE_BREAKER,
+    hls_estimate,
+)
 from wa_bench.tracks.track import ALL, Exam, Group, Track
+
+_DENSE_FAMILIES = ("2_20", "2layer", "3layer", "latency", "resource")
 
 TRACK = Track(
     name="hls4ml",
@@ -14,7 +26,16 @@ TRACK = Track(
     targets=TARGETS,
     splits=("train", "val", "test", "exemplar"),
     exams=(
-        Exam("test", (ALL, *(Group(name, "group", name) for name in ("dense", "conv1d", "conv2d")))),
+        Exam(
+            "test",
+            (
+                ALL,
+                *(Group(name, "group", name) for name in ("dense", "conv1d", "conv2d")),
+                *(Group(name, "family", name) for name in _DENSE_FAMILIES),
+            ),
+            alike=ARCHITECTURE,
+            sampled=OTHER_NETWORKS,
+        ),
         EXEMPLAR_EXAM,
     ),
     metrics=METRICS,

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from wa_bench.tracks.fpga import CONTENT, EXEMPLAR_EXAM, METRICS, RANK_BY, TARGETS, TIE_BREAKER, hls_estimate
+from wa_bench.tracks.fpga import (
+    ARCHITECTURE,
+    CONTENT,
+    EXEMPLAR_EXAM,
+    METRICS,
+    OTHER_NETWORKS,
+    RANK_BY,
+    TARGETS,
+    TIE_BREAKER,
+    hls_estimate,
+)
 from wa_bench.tracks.track import ALL, Exam, Group, Track
 
 _FAMILIES = ("latency", "resource", "distributed", "branched", "conv1d", "conv2d")
@@ -19,6 +29,8 @@ TRACK = Track(
         Exam(
             "test",
             (ALL, *(Group(name, "family", name) for name in _FAMILIES)),
+            alike=ARCHITECTURE,
+            sampled=OTHER_NETWORKS,
         ),
         EXEMPLAR_EXAM,
     ),

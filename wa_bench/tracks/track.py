@@ -37,10 +37,19 @@ ALL = Group("all")
 
 @dataclass(frozen=True)
 class Exam:
-    """A split that is scored, with the groups reported on it."""
+    """A split that is scored, with the groups reported on it.
+
+    Records alike in all ``alike`` columns are not independent of one another and are resampled together, as one
+    cluster; ``layers.kind`` is a field of a list of structs. Without any, every record stands for itself. Clusters
+    are drawn within each value of the column ``strata``, where there is one: what is not drawn at random, such as
+    the exemplar models, then stays as it is. ``sampled`` says in words what an interval allows for.
+    """
 
     split: str
     groups: tuple[Group, ...]
+    alike: tuple[str, ...] = ()
+    strata: str | None = None
+    sampled: str = "other records like these"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,12 @@ TRACK = Track(
     ),
     splits=SPLITS,
     exams=(
-        Exam("test", (ALL, *_ATTENTION, Group("gpu", "device_kind", "gpu"), Group("cpu", "device_kind", "cpu"))),
+        Exam(
+            "test",
+            (ALL, *_ATTENTION, Group("gpu", "device_kind", "gpu"), Group("cpu", "device_kind", "cpu")),
+            alike=("network",),
+            sampled="other networks of these families",
+        ),
         Exam(
             "device",
             (
@@ -29,6 +34,8 @@ TRACK = Track(
                 *(Group(name, "device", name) for name in ("rtx4090", "i7_12700h")),
                 Group("new_families", "family_split", "test"),
             ),
+            alike=("network",),
+            sampled="other networks on these devices",
         ),
     ),
     metrics=METRICS,

@@ -1,0 +1,112 @@
+"""Intervals, ties and differences keep their promises on benchmarks whose truth is known."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import wa_bench as wb
+from wa_bench.errors import DataError
+from wa_bench.evaluation.comparison import Comparison, compare, differences
+from wa_bench.evaluation.report import Settings
+
+SIMULATION = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "simulate_judge.py"))
+
+
+def test_intervals_cover_the_truth_where_unclustered_ones_do_not() -> None:
+    common = {"networks": 200, "spread": 0.4, "repeats": 500, "resamples": 300}
+    clustered = SIMULATION["coverage"](**common)
+    for metric, share in clustered.items():
+        assert 0.92 <= share <= 0.98, metric
+    unclustered = SIMULATION["coverage"](**{**common, "repeats": 100}, clustered=False)
+    assert max(unclustered.values()) < 0.9
+
+
+def test_equals_are_parted_in_at_most_one_board_of_twenty_and_unequals_are_found() -> None:
+    common = {"networks": 200, "spread": 0.4, "resamples": 300}
+    false, _ = SIMULATION["separations"](**common, repeats=300, errors=[0.3, 0.3])
+    assert false <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 300)
+    false, found = SIMULATION["separations"](**common, repeats=60, errors=[0.3, 0.3, 0.9, 0.9])
+    assert false <= 0.05
+    assert found > 0.8
+
+
+@pytest.fixture
+def reports(oracle: pl.DataFrame, exam: wb.Dataset) -> dict[str, wb.Report]:
+    rng = np.random.default_rng(0)
+
+    def report(size: float) -> wb.Report:
+        noise = pl.DataFrame({name: rng.lognormal(0, size, oracle.height) for name in exam.track.target_names})
+        frame = oracle.with_columns(oracle.select(exam.track.target_names) * noise)
+        return wb.evaluate(wb.Predictions(frame, exam.track.target_names), exam)
+
+    return {"near": report(0.05), "near too": report(0.05), "far": report(0.8)}
+
+
+def test_a_report_ties_with_itself_and_parts_from_a_far_one(reports: dict[str, wb.Report]) -> None:
+    near, far = reports["near"], reports["far"]
+    found = compare([far, near, near])
+    assert found.tie_groups() == [1, 0, 0]
+    assert found.rank_ranges() == [(3, 3), (1, 2), (1, 2)]
+
+
+def test_differences_say_who_is_better_and_agree_with_their_intervals(reports: dict[str, wb.Report]) -> None:
+    table = differences(reports)
+    assert table.height == 3 * reports["near"].rows.height
+    row = table.row(
+        by_predicate=(pl.col("a") == "near")
+        & (pl.col("b") == "far")
+        & (pl.col("group") == "all")
+        & (pl.col("metric") == "SMAPE(eps=1)")
+        & (pl.col("target") == "lut")
+        & (pl.col("split") == "test"),
+        named=True,
+    )
+    assert row["verdict"] == "better"
+    assert row["low"] <= row["difference"] <= row["high"] < 0
+    assert row["difference"] == reports["near"]["SMAPE(eps=1)@lut"] - reports["far"]["SMAPE(eps=1)@lut"]
+    known = table.drop_nulls(["low", "high"]).filter(pl.col("difference") != 0)
+    decided = (known["low"] > 0) | (known["high"] < 0)
+    assert (decided == (known["verdict"] != "cannot tell")).all()
+    assert set(table.filter(a="near", b="near too", metric="R2", target="mean", group="all")["verdict"]) == {
+        "cannot tell"
+    }
+
+
+def test_the_one_who_is_better_by_bias_is_nearer_to_zero(oracle: pl.DataFrame, exam: wb.Dataset) -> None:
+    def report(factor: float) -> wb.Report:
+        frame = oracle.with_columns(pl.col("lut") * factor)
+        return wb.evaluate(wb.Predictions(frame, exam.track.target_names), exam)
+
+    assert compare([report(0.9), report(1.4)], "Bias@lut").better[0, 1]
+    assert compare([report(0.5), report(1.1)], "Bias@lut").better[1, 0]
+
+
+def test_reports_on_other_resamples_or_truth_are_not_compared(oracle: pl.DataFrame, exam: wb.Dataset) -> None:
+    predictions = wb.Predictions(oracle, exam.track.target_names)
+    one, two = (wb.evaluate(predictions, exam, Settings(50, seed=seed)) for seed in (0, 1))
+    with pytest.raises(DataError, match="reports to compare, settings: expected"):
+        compare([one, two])
+    other = wb.evaluate(predictions, wb.load("opensynth", ["test", "exemplar"], truth="hls-estimate"), Settings(50))
+    with pytest.raises(DataError, match="reports to compare, fingerprint: expected"):
+        compare([one, other])
+
+
+def test_too_few_clusters_part_nothing(reports: dict[str, wb.Report]) -> None:
+    small = reports["near"].rows.filter(pl.col("clusters") < 10).row(0, named=True)
+    key = (f"{small['metric']}@{small['target']}", small["split"], small["group"])
+    assert not compare([reports["near"], reports["far"]], key).better.any()
+
+
+def test_groups_part_only_where_all_above_are_better_than_all_below() -> None:
+    better = np.zeros((3, 3), dtype=bool)
+    better[0, 2] = True
+    chain = Comparison(np.array([0.9, 0.8, 0.7]), np.array([1.0, 2.0, 3.0]), better, np.zeros((3, 3)), np.zeros((3, 3)))
+    assert chain.tie_groups() == [0, 0, 0]
+    assert chain.rank_ranges() == [(1, 2), (1, 3), (2, 3)]
+    better[1, 2] = True
+    assert chain.tie_groups() == [0, 0, 1]
