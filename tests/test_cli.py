@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,68 @@ def test_submissions_are_checked_and_scored(tmp_path: Path) -> None:
     before = (folder / "scores.json").read_bytes()
     assert run("submit", "score", folder).returncode == 0
     assert (folder / "scores.json").read_bytes() == before
+    assert run("submit", "score", folder, "--verify").stdout.endswith(f"true: {folder / 'scores.json'}\n")
+    (folder / "scores.json").write_bytes(before.replace(b'"metric": "R2", "value": ', b'"metric": "R2", "value": 1', 1))
+    shown = run("submit", "score", folder, "--verify")
+    assert shown.returncode == 1
+    assert "R2@bram of all on test, value: expected 0.6" in shown.stderr
+
+
+@pytest.fixture
+def submission(tmp_path: Path) -> Path:
+    """A good submission, scored."""
+    kept = Path(__file__).parents[1] / "leaderboard" / "submissions" / "opensynth" / "analytic"
+    shutil.copytree(kept, tmp_path / "analytic")
+    assert run("submit", "score", tmp_path / "analytic").returncode == 0
+    return tmp_path / "analytic"
+
+
+def test_a_submission_begins_with_one_command_and_says_what_to_do_next(tmp_path: Path, oracle: pl.DataFrame) -> None:
+    oracle.write_csv(tmp_path / "p.csv")
+    folder = tmp_path / "my-surrogate"
+    shown = run("submit", "init", folder, "--track", "opensynth", "--predictions", tmp_path / "p.csv")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.splitlines()[-1] == f"Fill in the card, then run: wa-bench submit check {folder}"
+    assert (folder / "card.schema.json").read_text() == run("submit", "schema").stdout
+    assert run("submit", "init", folder, "--track", "opensynth").returncode == 1
+
+
+def test_check_gives_its_verdict_as_json_too(submission: Path) -> None:
+    found = json.loads(run("submit", "check", submission, "--json").stdout)
+    assert found == {"verdict": "good", "slug": "analytic", "track": "opensynth", "predictions": 217, "notes": []}
+    (submission / "run.sh").write_text("")
+    shown = run("submit", "check", submission, "--json")
+    assert shown.returncode == 1
+    (fault,) = json.loads(shown.stdout)["faults"]
+    assert fault["place"] == f"{submission}, entry 'run.sh'"
+
+
+def test_a_submission_is_packed_for_both_boards(
+    submission: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("submit", "pack", submission).stdout == "wrote analytic.zip\n"
+    assert run("submit", "check", tmp_path / "analytic.zip").stdout.startswith("good: Analytic")
+    assert run("submit", "pack", submission, "--format", "axess").stdout == "wrote analytic-axess.zip\n"
+    shown = run("evaluate", tmp_path / "analytic-axess.zip", "--track", "opensynth", "--json")
+    stored = json.loads((submission / "scores.json").read_text())
+    assert json.loads(shown.stdout)["scores"] == stored["scores"]
+
+
+def test_a_proposal_is_reviewed_with_a_summary(submission: Path, tmp_path: Path) -> None:
+    place = "leaderboard/submissions/opensynth/analytic"
+    shutil.copytree(submission, tmp_path / "root" / place)
+    (tmp_path / "changed").write_bytes(f"{place}/card.yaml\0{place}/scores.json\0".encode())
+    command = ("submit", "review", "--changed", tmp_path / "changed", "--root", tmp_path / "root")
+    shown = run(*command, "--summary", tmp_path / "summary.md")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.startswith(f"GOOD: {place}, 217 predictions")
+    (tmp_path / "changed").write_bytes(b"setup.py\0")
+    shown = run(*command, "--summary", tmp_path / "summary.md")
+    assert shown.returncode == 1
+    assert "found 'setup.py'" in shown.stdout
+    summary = (tmp_path / "summary.md").read_text()
+    assert summary.index("GOOD") < summary.index("REFUSED")
 
 
 def test_data_show_prints_decoded_designs(tmp_path: Path, raw: dict[str, Any]) -> None:

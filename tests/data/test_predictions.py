@@ -78,7 +78,7 @@ def test_faults_of_a_file_name_the_file(good: pl.DataFrame, name: str, tmp_path:
     ("name", "content", "message"),
     [
         ("p.parquet", b"PAR1 no", "expected a readable .parquet table"),
-        ("p.csv", b"", "expected a readable .csv table"),
+        ("p.csv", b"", "expected a readable .csv table, found no header"),
         ("p.pkl", b"x", "expected a .parquet or .csv file, found a .pkl file"),
     ],
 )

@@ -149,6 +149,16 @@ def test_a_submission_in_another_track_s_folder_is_refused(
         boards(tmp_path)
 
 
+def test_two_submissions_of_a_track_may_not_have_names_that_look_alike(
+    made: tuple[Path, list[Entry], Path], tmp_path: Path
+) -> None:
+    shutil.copytree(made[0] / "submissions" / "opensynth", tmp_path / "opensynth")
+    card = tmp_path / "opensynth" / "trees" / "card.yaml"
+    write_card(card, msgspec.structs.replace(read_card(card), name="AnaIytic (hls4ml`s ru1es)"))
+    with pytest.raises(DataError, match=r"trees: expected a name that cannot be taken for .*Analytic.* of .*analytic"):
+        boards(tmp_path)
+
+
 def test_folders_that_hold_no_submission_are_named_and_none_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"expected submissions as <track>/<name>/card.yaml, found none"):
         boards(tmp_path / "nowhere")

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+from importlib import resources
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from wa_bench.errors import SubmissionError
-from wa_bench.submissions.card import Card, read_card, write_card
+from wa_bench.submissions import card as module
+from wa_bench.submissions.card import SCHEMA_FILE, Card, read_card, schema_text, write_card
 
 GOOD = """name: A surrogate
 slug: a-surrogate
@@ -82,6 +85,50 @@ def test_slugs_are_plain_names(tmp_path: Path, slug: str) -> None:
         read(tmp_path, GOOD.replace("slug: a-surrogate", f"slug: {json.dumps(slug)}"))
 
 
-def test_only_https_links_are_taken(tmp_path: Path) -> None:
-    with pytest.raises(SubmissionError, match="field code"):
-        read(tmp_path, GOOD + "code: javascript:alert(1)\n")
+@pytest.mark.parametrize("field", ["code", "weights", "paper"])
+def test_only_https_links_are_taken(field: str, tmp_path: Path) -> None:
+    assert getattr(read(tmp_path, GOOD + f"{field}: https://example.org/x\n"), field) == "https://example.org/x"
+    for link in ("javascript:alert(1)", "http://example.org", "'https://x\"onclick=y'", "https://"):
+        with pytest.raises(SubmissionError, match=f"field {field}: expected a link that starts with https://"):
+            read(tmp_path, GOOD + f"{field}: {link}\n")
+
+
+def test_a_name_in_look_alike_letters_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SubmissionError, match=r"field name: expected Latin letters, .* found '\\u0410nalytic'"):
+        read(tmp_path, GOOD.replace("A surrogate", "\u0410nalytic"))
+
+
+def test_people_s_names_are_written_as_they_write_them(tmp_path: Path) -> None:
+    card = read(tmp_path, GOOD.replace("[Ada]", "[Ада Лавлейс, 王小明, Zoë]"))
+    assert card.authors == ["Ада Лавлейс", "王小明", "Zoë"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("family: oracle", "field family: expected"),
+        ("joules_per_design: 0", "field joules_per_design: expected `float` > 0"),
+        ("joules_per_design: -1", "field joules_per_design: expected `float` > 0"),
+        ("joules_per_design: .nan", "field joules_per_design: expected"),
+        ("joules_per_design: 1_000_000_000_000", "field joules_per_design: expected `float` <= "),
+    ],
+)
+def test_family_and_energy_are_what_they_can_be(line: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(SubmissionError, match=message):
+        read(tmp_path, GOOD + line + "\n")
+    card = read(tmp_path, GOOD + "family: gnn\njoules_per_design: 0.25\n")
+    assert (card.family, card.joules_per_design) == ("gnn", 0.25)
+
+
+def test_the_shipped_schema_is_the_code_s_own() -> None:
+    """Made anew by: wa-bench submit schema > wa_bench/submissions/card.schema.json."""
+    assert (resources.files(module.__package__) / SCHEMA_FILE).read_text() == schema_text()
+
+
+def test_the_schema_describes_every_field_and_admits_no_other() -> None:
+    schema = json.loads(schema_text())
+    assert schema["properties"].keys() == set(Card.__struct_fields__)
+    assert all(field["description"] for field in schema["properties"].values())
+    assert schema["additionalProperties"] is False
+    fields = msgspec.structs.fields(Card)
+    assert schema["required"] == [field.name for field in fields if field.required]

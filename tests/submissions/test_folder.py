@@ -8,26 +8,7 @@ import pytest
 
 import wa_bench as wb
 from wa_bench.errors import DataError, SubmissionError
-from wa_bench.submissions.card import Card
-from wa_bench.submissions.folder import check, create, score, verify_scores
-
-
-@pytest.fixture
-def folder(tmp_path: Path, oracle: pl.DataFrame, exam: wb.Dataset) -> Path:
-    """A submission without fault."""
-    card = Card(
-        name="Ten percent more",
-        slug="ten-more",
-        track="opensynth",
-        authors=["Ada"],
-        licence="MIT",
-        method="Truth plus ten percent.",
-        training_data="none",
-        labels="none",
-    )
-    more = oracle.with_columns(pl.exclude("sample_id") * 1.1)
-    create(tmp_path / "ten-more", card, wb.Predictions(more, exam.track.target_names))
-    return tmp_path / "ten-more"
+from wa_bench.submissions.folder import check, score, verify_scores
 
 
 def test_scores_hold_hashes_version_and_every_cell(folder: Path, exam: wb.Dataset) -> None:
@@ -62,7 +43,7 @@ def test_a_score_written_by_hand_is_found(folder: Path) -> None:
     stored = json.loads((folder / "scores.json").read_text())
     stored["scores"][0]["value"] = 0.99999
     (folder / "scores.json").write_text(json.dumps(stored))
-    with pytest.raises(DataError, match=r"R2@bram of all on test: expected 0\.98\d+, found 0\.99999"):
+    with pytest.raises(DataError, match=r"R2@bram of all on test, value: expected 0\.98\d+, found 0\.99999"):
         verify_scores(check(folder))
     stored["submission"] = "other"
     (folder / "scores.json").write_text(json.dumps(stored))
@@ -104,9 +85,40 @@ def test_unknown_ids_and_tracks_are_faults(folder: Path) -> None:
 
 def test_one_predictions_file_and_no_more(folder: Path) -> None:
     (folder / "predictions.csv").write_text("sample_id\n")
-    with pytest.raises(SubmissionError, match=r"expected one of predictions\.parquet and predictions\.csv, found"):
+    with pytest.raises(SubmissionError, match=r"predictions\.zip, found predictions\.parquet, predictions\.csv"):
         check(folder)
     (folder / "predictions.csv").unlink()
     (folder / "predictions.parquet").unlink()
-    with pytest.raises(SubmissionError, match="found neither"):
+    with pytest.raises(SubmissionError, match=r"predictions\.zip, found none"):
         check(folder)
+
+
+def test_what_is_worth_knowing_is_noted_and_nothing_is_altered(folder: Path, exam: wb.Dataset) -> None:
+    assert check(folder).notes == []
+    frame = pl.read_parquet(folder / "predictions.parquet").sort("sample_id")
+    frame = frame[1:].with_columns(bram=pl.when(pl.int_range(pl.len()) < 2).then(-0.25).otherwise("bram"))
+    frame.write_parquet(folder / "predictions.parquet")
+    submission = check(folder)
+    scored = exam.truth().filter(split="test").height
+    assert submission.notes == [
+        "predictions.parquet, column bram: 2 below zero, kept as they are (-0.25 for 'opensynth-0000007')",
+        f"predictions.parquet, split test: {scored - 1} of the {scored} designs that are scored have predictions, "
+        "so no rank; left out: 'opensynth-0000003'",
+    ]
+    assert submission.predictions.frame().equals(frame)
+
+
+def test_readme_and_schema_may_lie_beside_the_card(folder: Path) -> None:
+    (folder / "README.md").write_text("# Mine")
+    (folder / "card.schema.json").write_text("{}")
+    check(folder)
+
+
+def test_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SubmissionError, match="nowhere: expected a submission folder, found none"):
+        check(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(
+        SubmissionError, match=r"expected a card named card\.yaml, found none; run: wa-bench submit init"
+    ):
+        check(tmp_path / "empty")

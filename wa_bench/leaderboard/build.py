@@ -12,6 +12,7 @@ from wa_bench.leaderboard import pages
 from wa_bench.leaderboard.ranking import Entry, rank
 from wa_bench.submissions.card import CARD_FILE
 from wa_bench.submissions.folder import Submission, check, verify_scores
+from wa_bench.submissions.names import imitations
 from wa_bench.tracks.track import Track, available
 
 _MARKER = ".wa-bench-site"
@@ -22,7 +23,8 @@ def boards(folder: str | os.PathLike[str], source: str | None = None) -> list[tu
 
     Raises:
         SubmissionError: a submission that cannot be scored.
-        DataError: no submission is there, a folder is in the wrong place, or stored scores are missing or wrong.
+        DataError: no submission is there, a folder is in the wrong place, stored scores are missing or wrong, or two
+            submissions of a track have names that look alike.
     """
     known = available()
     folder = Path(folder)
@@ -39,7 +41,12 @@ def boards(folder: str | os.PathLike[str], source: str | None = None) -> list[tu
         faults.append(Fault(str(folder), "submissions as <track>/<name>/card.yaml", "none"))
     if faults:
         raise DataError(*faults)
-    return [(known[name], rank([_submission(path, source) for path in paths])) for name, paths in folders.items()]
+    submissions = {name: [_submission(path, source) for path in paths] for name, paths in folders.items()}
+    for found in submissions.values():
+        faults += imitations({str(submission.folder): submission.card.name for submission in found})
+    if faults:
+        raise DataError(*faults)
+    return [(known[name], rank(found)) for name, found in submissions.items()]
 
 
 def _submission(path: Path, source: str | None) -> Submission:

@@ -2,46 +2,68 @@
 
 from __future__ import annotations
 
-import re
+import json
+import textwrap
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
 
-from wa_bench.errors import Fault, SubmissionError
+from wa_bench.errors import Fault, SubmissionError, shown
 from wa_bench.files import write_text
+from wa_bench.submissions import names
+from wa_bench.submissions.plain_yaml import Line, Link, Text, read_fields
 
 CARD_FILE = "card.yaml"
-_MAX_BYTES = 64 * 1024
+SCHEMA_FILE = "card.schema.json"
 
 SLUG_PATTERN = r"^[a-z0-9][a-z0-9-]{0,38}[a-z0-9]$(?!\n)"
-_Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\n]*$")]
-_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
-_Link = Annotated[str, msgspec.Meta(pattern=r"^https://[^\s\"'<>]+$", max_length=300)]
-_Seconds = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
+_Slug = Annotated[str, msgspec.Meta(pattern=SLUG_PATTERN)]
+_Authors = Annotated[list[Line], msgspec.Meta(min_length=1, max_length=50)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+_Positive = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
 
 
-class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """Card of a submission.
+def _about(text: str) -> msgspec.Meta:
+    return msgspec.Meta(description=text)
 
-    ``kind`` tells surrogates from controls, which bound the scale and take no rank. ``labels`` says which truth the
-    surrogate learned from (``none`` for formulas). ``seconds_per_design`` is inference time on ``hardware``.
+
+class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Card of a submission. Each field's description also stands in the JSON Schema and in the template.
+
+    ``kind`` tells surrogates from controls, which bound the scale and take no rank. ``seconds_per_design`` (seconds)
+    and ``joules_per_design`` (joules) are measured over one inference on ``hardware``. Which fields the benchmark's
+    paper requires, recommends and suggests: arXiv:2511.05615, section 3.1.
     """
 
-    name: _Line
-    slug: Annotated[str, msgspec.Meta(pattern=SLUG_PATTERN)]
-    track: _Line
-    kind: Literal["surrogate", "control"] = "surrogate"
-    authors: Annotated[list[_Line], msgspec.Meta(min_length=1, max_length=50)]
-    licence: _Line
-    method: _Text
-    training_data: _Line
-    labels: _Line
-    code: _Link | None = None
-    parameters: Annotated[int, msgspec.Meta(ge=0, le=10**15)] | None = None
-    hardware: _Line | None = None
-    seconds_per_design: _Seconds | None = None
+    name: Annotated[Line, _about(f"Shown on the board. {names.EXPECTED}; it must not look like another submission's.")]
+    slug: Annotated[_Slug, _about("Name of the folder: 2 to 40 small letters, digits and hyphens.")]
+    track: Annotated[Line, _about("What is predicted: hls4ml, opensynth, ...")]
+    kind: Annotated[
+        Literal["surrogate", "control"],
+        _about("A control bounds the scale and takes no rank; all else is a surrogate."),
+    ] = "surrogate"
+    family: Annotated[
+        Literal["gnn", "transformer", "mlp", "trees", "analytic", "ensemble", "other"],
+        _about("What kind of model it is, for the board's filter."),
+    ] = "other"
+    authors: Annotated[_Authors, _about("Who made it: one name a line.")]
+    licence: Annotated[Line, _about("Licence of code and weights, such as Apache-2.0, or 'closed'.")]
+    method: Annotated[
+        Text, _about("How it predicts, in enough detail to build it again: inputs, architecture, loss, training.")
+    ]
+    training_data: Annotated[Line, _about("All data it learned from, such as 'wa-hls4ml, train split', or 'none'.")]
+    labels: Annotated[Line, _about("Which truth it learned: post-synthesis, HLS estimates, or 'none' for formulas.")]
+    code: Annotated[Link | None, _about("Source code.")] = None
+    weights: Annotated[Link | None, _about("Trained weights.")] = None
+    paper: Annotated[Link | None, _about("Where it is described at length.")] = None
+    parameters: Annotated[_Count | None, _about("Number of trained parameters.")] = None
+    hardware: Annotated[Line | None, _about("What inference ran on, such as 'one NVIDIA A100' or '8 CPU cores'.")] = (
+        None
+    )
+    seconds_per_design: Annotated[_Positive | None, _about("Measured inference time of one design, in seconds.")] = None
+    joules_per_design: Annotated[_Positive | None, _about("Measured energy of one inference, in joules.")] = None
 
 
 def read_card(path: Path) -> Card:
@@ -50,54 +72,24 @@ def read_card(path: Path) -> Card:
     Raises:
         SubmissionError: all faults of the card at once.
     """
-    fields = _read_yaml(path)
-    known = get_type_hints(Card, include_extras=True)
-    faults = [
-        Fault(f"{path.name}, field {_shown(name)}", f"one of {', '.join(known)}", "an unknown field")
-        for name in fields
-        if name not in known
-    ]
-    required = {field.name for field in msgspec.structs.fields(Card) if field.required}
-    values: dict[str, Any] = {}
-    for name, annotation in known.items():
-        if name in fields:
-            try:
-                values[name] = msgspec.convert(fields[name], annotation, strict=False)
-                faults += _text_faults(values[name], f"{path.name}, field {name}")
-            except msgspec.ValidationError as error:
-                expected = _EXPECTED.get(name) or str(error).removeprefix("Expected ").partition(" - at ")[0]
-                faults.append(Fault(f"{path.name}, field {name}", expected, _shown(fields[name])))
-        elif name in required:
-            faults.append(Fault(f"{path.name}, field {name}", "a value", "nothing"))
+    values, faults = read_fields(path, Card, _EXPECTED)
+    name = values.get("name")
+    if name is not None and not names.is_plain_name(name):
+        faults.append(Fault(f"{path.name}, field name", names.EXPECTED, shown(name)))
     if faults:
         raise SubmissionError(*faults)
     return Card(**values)
 
 
+_HTTPS = "a link that starts with https://"
 _EXPECTED = {
     "slug": "2 to 40 small letters, digits and hyphens, such as my-surrogate",
     "kind": "surrogate or control",
-    "code": "a link that starts with https://",
+    "authors": "a list of 1 to 50 names",
+    "code": _HTTPS,
+    "weights": _HTTPS,
+    "paper": _HTTPS,
 }
-
-
-def _text_faults(value: Any, place: str) -> list[Fault]:
-    """Text must show what it holds: no control, formatting or lone surrogate characters, and not only blanks."""
-    texts = value if isinstance(value, list) else [value]
-    bad = [text for text in texts if isinstance(text, str) and not _is_plain(text)]
-    return [Fault(place, "text of visible characters", _shown(text)) for text in bad]
-
-
-def _is_plain(text: str) -> bool:
-    return bool(text.strip()) and text.replace("\n", "").isprintable()
-
-
-def _shown(value: Any) -> str:
-    """A value for an error message: short, and escaped."""
-    try:
-        return ascii(value)[:80]
-    except ValueError:
-        return f"a value of type {type(value).__name__} too large to show"
 
 
 def write_card(path: Path, card: Card) -> None:
@@ -106,30 +98,34 @@ def write_card(path: Path, card: Card) -> None:
     write_text(path, yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=100))
 
 
-def _read_yaml(path: Path) -> dict[Any, Any]:
-    """A YAML mapping without tags, anchors or aliases, of limited size."""
-    if not path.is_file():
-        raise SubmissionError(Fault(str(path), "a card", "nothing"))
-    if (size := path.stat().st_size) > _MAX_BYTES:
-        raise SubmissionError(Fault(path.name, f"at most {_MAX_BYTES:,} bytes", f"{size:,} bytes"))
-    try:
-        text = path.read_text(encoding="utf-8")
-        for token in yaml.scan(text, yaml.SafeLoader):
-            if isinstance(token, yaml.AnchorToken | yaml.AliasToken | yaml.TagToken):
-                place = f"{path.name}, line {token.start_mark.line + 1}"
-                raise SubmissionError(Fault(place, "plain YAML", "a tag, anchor or alias"))
-        fields = yaml.load(text, yaml.SafeLoader)
-        repeated = _repeated_keys(yaml.compose(text, yaml.SafeLoader))
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        reason = re.sub(r"\s+", " ", str(error))[:200]
-        raise SubmissionError(Fault(path.name, "readable YAML in UTF-8", reason)) from None
-    if not isinstance(fields, dict):
-        raise SubmissionError(Fault(path.name, "fields such as 'name: ...'", type(fields).__name__))
-    if repeated:
-        raise SubmissionError(Fault(path.name, "each field once", f"{', '.join(map(_shown, repeated))} again"))
-    return fields
+def schema_text() -> str:
+    """JSON Schema of a card, as it is shipped beside this module."""
+    return json.dumps(_schema(), indent=1) + "\n"
 
 
-def _repeated_keys(node: yaml.Node | None) -> list[str]:
-    keys = [key.value for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
-    return sorted({str(key) for key in keys if keys.count(key) > 1 or key == "<<"})
+def _schema() -> dict[str, Any]:
+    _, components = msgspec.json.schema_components([Card])
+    head = {"$schema": "http://json-schema.org/draft-07/schema#", **components["Card"]}
+    return {
+        **head,
+        "title": "Card of a wa-bench submission",
+        "description": "Who made the predictions, how, from what.",
+    }
+
+
+def template(slug: str, track: str) -> str:
+    """A card to fill in: each field below its description, the required ones empty, the others commented out."""
+    schema = _schema()
+    given = {"slug": slug, "track": track, "authors": "\n  -"}
+    lines = [f"# yaml-language-server: $schema={SCHEMA_FILE}", "# Required:"]
+    recommended: list[str] = []
+    for name, about in schema["properties"].items():
+        comment = textwrap.fill(about["description"], 100, initial_indent="# ", subsequent_indent="# ")
+        value = given.get(name) or about.get("default")
+        if name in schema["required"] or value:
+            lines += ["", comment, f"{name}: {value or ''}".rstrip().replace(": \n", ":\n")]
+        else:
+            recommended += ["", comment, f"# {name}:"]
+    return "\n".join(
+        [*lines, "", "# Recommended; take away the '# ' before a field that you fill in:", *recommended, ""]
+    )

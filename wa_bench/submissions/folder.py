@@ -1,32 +1,39 @@
 """A submission folder: card and predictions in, scores beside them.
 
 <slug>/card.yaml            who, how, from what
-<slug>/predictions.parquet  or predictions.csv
+<slug>/predictions.parquet  or predictions.csv, or predictions.zip as the authors' own benchmark takes it
 <slug>/scores.json          written by score(), never by hand
+<slug>/README.md, card.schema.json  for people and editors; not looked at
 """
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from wa_bench.data.dataset import Dataset, load
+from wa_bench.data.limits import LARGEST_README, LARGEST_SCORES, LARGEST_YAML, MOST_BYTES
 from wa_bench.data.predictions import Predictions
-from wa_bench.errors import DataError, Fault, PredictionsError, SubmissionError, UnknownNameError
+from wa_bench.errors import DataError, Fault, PredictionsError, SubmissionError, UnknownNameError, shown
 from wa_bench.evaluation.evaluator import evaluate
 from wa_bench.evaluation.report import Report, scores_text
 from wa_bench.files import sha256_of, write_text
-from wa_bench.submissions.card import CARD_FILE, Card, read_card, write_card
+from wa_bench.submissions.card import CARD_FILE, SCHEMA_FILE, Card, read_card, write_card
+from wa_bench.submissions.scores import SCORES_FILE, verify
 from wa_bench.tracks.track import track
 
-SCORES_FILE = "scores.json"
-_PREDICTIONS_FILES = ("predictions.parquet", "predictions.csv")
+PREDICTIONS_FILES = ("predictions.parquet", "predictions.csv", "predictions.zip")
+FILES = {
+    CARD_FILE: LARGEST_YAML,
+    **dict.fromkeys(PREDICTIONS_FILES, MOST_BYTES),
+    SCORES_FILE: LARGEST_SCORES,
+    SCHEMA_FILE: LARGEST_YAML,
+    "README.md": LARGEST_README,
+}
+"""What a folder may hold, and the bytes that each may have."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,11 @@ class Submission:
         """Its scores, computed now."""
         return evaluate(self.predictions, self.exam)
 
+    @cached_property
+    def notes(self) -> list[str]:
+        """What is worth knowing of the predictions though it is no fault."""
+        return self.predictions.notes(self.exam)
+
     def scores(self) -> dict[str, Any]:
         """What ``scores.json`` holds."""
         return {
@@ -57,7 +69,7 @@ def create(folder: str | os.PathLike[str], card: Card, predictions: Predictions)
     """Write a submission folder that is ready to be scored."""
     folder = Path(folder)
     write_card(folder / CARD_FILE, card)
-    predictions.write(folder / _PREDICTIONS_FILES[0])
+    predictions.write(folder / PREDICTIONS_FILES[0])
 
 
 def check(folder: str | os.PathLike[str], source: str | None = None) -> Submission:
@@ -68,39 +80,39 @@ def check(folder: str | os.PathLike[str], source: str | None = None) -> Submissi
         source: where the track's records are, if not in the usual places.
 
     Raises:
-        SubmissionError: all faults of card and predictions at once; also if the records to score against are absent.
+        SubmissionError: all faults of folder, card and predictions at once; also if the records to score against are
+            absent.
     """
     folder = Path(folder)
-    faults: list[Fault] = []
-    card = predictions = None
-    try:
-        card = read_card(folder / CARD_FILE)
-    except SubmissionError as error:
-        faults += error.faults
+    present, faults = _entries(folder)
+    card = predictions = exam = None
+    if CARD_FILE in present:
+        try:
+            card = read_card(folder / CARD_FILE)
+        except SubmissionError as error:
+            faults += error.faults
+    elif not any(fault.place == str(folder / CARD_FILE) for fault in faults):
+        faults.append(Fault(str(folder), f"a card named {CARD_FILE}", "none", f"run: wa-bench submit init {folder}"))
     if card is not None and card.slug != folder.resolve().name:
-        expected = f"the folder's name {folder.resolve().name!r}"
-        faults.append(Fault(f"{CARD_FILE}, field slug", expected, repr(card.slug)))
-    present = [folder / name for name in _PREDICTIONS_FILES if (folder / name).is_file()]
-    if len(present) != 1:
-        found = ", ".join(path.name for path in present) or "neither"
-        faults.append(Fault(str(folder), f"one of {' and '.join(_PREDICTIONS_FILES)}", found))
-    exam = None
+        expected = f"the folder's name {shown(folder.resolve().name)}"
+        faults.append(Fault(f"{CARD_FILE}, field slug", expected, shown(card.slug)))
+    files = [folder / name for name in PREDICTIONS_FILES if name in present]
+    if len(files) != 1:
+        found = ", ".join(file.name for file in files) or "none"
+        faults.append(Fault(str(folder), f"one of {', '.join(PREDICTIONS_FILES)}", found))
     if card is not None:
         try:
             judge = track(card.track)
             exam = load(card.track, judge.exam_splits, source)
-            if len(present) == 1:
-                predictions = Predictions.read(present[0], judge.target_names)
-                predictions.check_ids(exam.sample_ids())
-                if predictions.frame().is_empty():
-                    faults.append(Fault(present[0].name, "at least one prediction", "none"))
+            if len(files) == 1:
+                predictions = _predictions(files[0], exam)
         except UnknownNameError as error:
             faults.append(Fault(f"{CARD_FILE}, field track", "a known track", str(error)))
         except (DataError, PredictionsError) as error:
             faults += error.faults
     if faults or card is None or predictions is None or exam is None:
         raise SubmissionError(*faults)
-    return Submission(folder, card, predictions, present[0], exam)
+    return Submission(folder, card, predictions, files[0], exam)
 
 
 def score(folder: str | os.PathLike[str], source: str | None = None) -> Report:
@@ -118,55 +130,43 @@ def verify_scores(submission: Submission) -> None:
     """Compare the stored scores of a submission with scores computed now.
 
     Raises:
-        DataError: they are missing, damaged or differ; names the command that makes them.
+        DataError: they are missing, damaged or differ: all differences, and the command that makes them anew.
     """
     file = submission.folder / SCORES_FILE
-    remedy = f"run: wa-bench submit score {submission.folder}"
-    if not file.is_file():
-        raise DataError(Fault(str(file), "scores", "nothing", remedy))
+    verify(file, submission.scores, f"run: wa-bench submit score {submission.folder}")
+
+
+def _entries(folder: Path) -> tuple[set[str], list[Fault]]:
+    """Names of the plain files that a submission may hold, and a fault for each other entry."""
     try:
-        stored = msgspec.json.decode(file.read_bytes(), type=_Scores)
-    except msgspec.MsgspecError as error:
-        raise DataError(Fault(str(file), "scores as wa-bench writes them", str(error), remedy)) from None
-    computed = msgspec.convert(submission.scores(), _Scores)
-    for name in ("submission", "track", "predictions_sha256", "truth_fingerprint"):
-        if getattr(stored, name) != getattr(computed, name):
-            place = f"{file}, {name}"
-            raise DataError(Fault(place, repr(getattr(computed, name)), repr(getattr(stored, name)), remedy))
-    if len(stored.scores) != len(computed.scores):
-        raise DataError(Fault(str(file), f"{len(computed.scores)} scores", str(len(stored.scores)), remedy))
-    for theirs, ours in zip(stored.scores, computed.scores, strict=True):
-        if not theirs.agrees(ours):
-            raise DataError(Fault(f"{file}, {ours.place()}", repr(ours.value), repr(theirs.value), remedy))
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return set(), [Fault(str(folder), "a submission folder", "none")]
+    present, faults = set(), []
+    for entry in entries:
+        place = str(folder / entry.name) if entry.name in FILES else f"{folder}, entry {shown(entry.name)}"
+        if entry.is_symlink() or not entry.is_file(follow_symlinks=False):
+            kind = "a link" if entry.is_symlink() else "a folder" if entry.is_dir() else "a device or pipe"
+            faults.append(Fault(place, "plain files only", kind, "take it away"))
+        elif entry.name not in FILES:
+            faults.append(Fault(place, f"only {', '.join(FILES)}", "another file", "take it away"))
+        elif (size := entry.stat(follow_symlinks=False).st_size) > FILES[entry.name]:
+            faults.append(Fault(place, f"at most {FILES[entry.name]:,} bytes", f"{size:,} bytes"))
+        else:
+            present.add(entry.name)
+    return present, faults
 
 
-class _Score(msgspec.Struct, frozen=True):
-    """A row of ``Report.rows`` as stored."""
+def _predictions(file: Path, exam: Dataset) -> Predictions:
+    """Predictions of the designs to score.
 
-    split: str
-    group: str
-    target: str
-    metric: str
-    value: float | None
-    designs: int
-    answered: int
-
-    def place(self) -> str:
-        return f"{self.metric}@{self.target} of {self.group} on {self.split}"
-
-    def agrees(self, other: _Score) -> bool:
-        """Whether both say the same, but for rounding in the last digits (other machine, other library)."""
-        if self.value is None or other.value is None:
-            return self == other
-        close = math.isclose(self.value, other.value, rel_tol=1e-9, abs_tol=1e-9)
-        return close and msgspec.structs.replace(self, value=other.value) == other
-
-
-class _Scores(msgspec.Struct, frozen=True):
-    """What ``scores.json`` holds, as far as it is compared."""
-
-    submission: str
-    track: str
-    predictions_sha256: str
-    truth_fingerprint: str
-    scores: list[_Score]
+    Raises:
+        PredictionsError: all faults of the file at once.
+    """
+    predictions = Predictions.read(file, exam.track.target_names)
+    predictions.check_ids(exam.sample_ids())
+    if predictions.frame().is_empty():
+        raise PredictionsError(Fault(file.name, "at least one prediction", "none"))
+    if predictions.must_be_complete and (faults := predictions.left_out_faults(exam)):
+        raise PredictionsError(*faults)
+    return predictions
