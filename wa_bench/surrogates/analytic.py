@@ -1,16 +1,19 @@
-"""Counts and cycle formulas from hls4ml's semantics, without training.
+"""Counts and cycles from the rules of the tools, without training.
 
-Exact for fully connected designs of hls4ml's resource strategy with io_parallel and no activations (the 2layer
-and 3layer families; checked on genuine rows): with valid reuse factors r_i of n layers,
+The rules stand in :mod:`~wa_bench.surrogates.hls4ml_rules` and, for records of this project's own generator, in
+:mod:`~wa_bench.surrogates.opensynth_rules`; here they are summed to designs. :func:`exactness` says which figures of
+which designs are exact, and which are estimates:
 
-    cycles_min = sum(r_i) + 2 n - 1        cycles_max = sum(r_i) + 3 n - 1
-    interval   = max(r_i)                  dsp        = sum(n_in * n_out / r_i), none below 8 weight bits
+=============== ==================================== ===================================
+figures         hls4ml                               opensynth
+=============== ==================================== ===================================
+cycles          exact for 2layer and 3layer designs  exact but for distributed arithmetic
+interval        exact for 2layer and 3layer designs  exact
+DSP             exact for 2layer and 3layer designs  exact
+BRAM, FF, LUT   estimated                            estimated
+=============== ==================================== ===================================
 
-Everything else is an estimate. LUT and FF count the bits of multipliers, accumulators, operand selection and
-registers; BRAM packs a ROM of r_i words into 18 kbit blocks. A streamed convolution repeats its reuse factor at every
-input position, padding included, and its cycles hide those of the layers around it (genuine records take up to 5 %
-more). The latency strategy is taken as fully unrolled, one input a cycle, at any reuse factor: real designs share
-multipliers at higher factors, with intervals of tens of cycles, and their LUT and FF lie well below the estimate.
+So is everything of a design with a layer of a kind that is not known: such a layer adds nothing.
 """
 
 from __future__ import annotations
@@ -22,75 +25,64 @@ import polars as pl
 from wa_bench.surrogates import features
 from wa_bench.surrogates.estimator import Estimator
 
-RESOURCE_DSP_BITS = 8
-"""Narrowest weight that a shared multiplier takes to a DSP block."""
-LATENCY_DSP_BITS = 10
-"""The same for products with a constant; an assumption, the tools decide case by case."""
-_BLOCK_BITS = 18 * 1024
-_BLOCK_WIDTH = 36
+TARGETS = ("bram", "dsp", "ff", "lut", "cycles_min", "cycles_max", "interval_max")
+"""Figures that are estimated, by the names of the record's columns."""
+_RULE_OF = {"dsp": "dsp", "cycles_min": "cycles", "cycles_max": "cycles", "interval_max": "interval"}
+"""The rule that a figure comes from; those of the others are never exact."""
 
 
-def estimate(frame: pl.DataFrame) -> pl.DataFrame:
-    """Estimates for designs in the record schema: ``bram dsp ff lut cycles_min cycles_max interval_max``.
+def estimate(frame: pl.DataFrame, table: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Estimates for designs in the record schema: :data:`TARGETS`.
 
-    One row a design, in order. A design without any dense or convolution layer gets zeros.
+    One row a design, in order. A design without any dense or convolution layer gets what its other layers cost.
+
+    Args:
+        frame: designs in the record schema.
+        table: what :func:`features.layers` makes of it, if at hand.
     """
-    resource = pl.col("strategy") == "resource"
-    shared = resource & (pl.col("reuse") > 1)
-    macs = pl.col("n_in") * pl.col("n_out")
-    product_bits = pl.col("weight_bits") + pl.col("input_bits")
-    threshold = pl.when(resource).then(RESOURCE_DSP_BITS).otherwise(LATENCY_DSP_BITS)
-    in_dsp = pl.col("weight_bits") >= threshold
-    per_output = (pl.col("n_in") / pl.col("reuse")).clip(lower_bound=1)
-    tree_depth = (pl.col("n_in") + 1).log(2).ceil()
-    is_conv = pl.col("kind") != "dense"
+    table = features.layers(frame) if table is None else table
+    resources = table.group_by("row").agg(pl.col("bram", "dsp", "ff", "lut").sum())
+    schedules = features.by_toolchain(table, lambda rules, part: rules.schedules(part))
+    return features.by_design(resources.join(schedules, on="row"), frame.height).select(TARGETS)
 
-    rom_width = pl.col("multipliers") * pl.col("weight_bits")
-    bits_a_block = (_BLOCK_BITS / pl.col("reuse")).clip(upper_bound=_BLOCK_WIDTH).floor().clip(lower_bound=1)
-    steps = pl.when(resource).then(pl.col("reuse")).otherwise(1)
-    # A product with a constant of w bits takes about w / 3 additions (canonical signed digits).
-    soft_product = pl.when(resource).then(pl.col("weight_bits")).otherwise(pl.col("weight_bits") / 3)
-    soft_bits = pl.when(in_dsp).then(0.0).otherwise(soft_product * product_bits)
-    selection = pl.when(shared).then(per_output * pl.col("input_bits") * pl.col("reuse") / 4).otherwise(0.0)
-    parallel = pl.when(resource).then(pl.col("multipliers")).otherwise(macs)
 
-    per_layer = features.layers(frame).with_columns(
-        pl.when(in_dsp).then(parallel).otherwise(0.0).alias("dsp"),
-        pl.when(shared).then((rom_width / bits_a_block).ceil() / 2).otherwise(0.0).alias("bram"),
-        (
-            parallel * (soft_bits + pl.col("accumulator_bits")) + selection + pl.col("n_out") * pl.col("input_bits")
-        ).alias("lut"),
-        (
-            pl.col("n_in") * pl.col("input_bits")
-            + 2 * parallel * product_bits
-            + pl.col("n_out") * (pl.col("accumulator_bits") + pl.col("input_bits"))
-        ).alias("ff"),
-        pl.when(is_conv)
-        .then(pl.col("positions") * steps)
-        .when(resource)
-        .then(steps)
-        .otherwise(tree_depth)
-        .alias("cycles"),
-        pl.when(is_conv).then(pl.col("positions") * steps).otherwise(steps).alias("interval"),
-        is_conv.alias("conv"),
+def exactness(frame: pl.DataFrame, table: pl.DataFrame | None = None) -> pl.DataFrame:
+    """For each design and each of :data:`TARGETS`, ``exact`` or ``estimated``; and what is not known.
+
+    Column ``unknown`` lists the kinds of layers that no rule covers.
+
+    Args:
+        frame: designs in the record schema.
+        table: what :func:`features.layers` makes of it, if at hand.
+    """
+    table = features.layers(frame) if table is None else table
+
+    def judged(rules: features.Rules, part: pl.DataFrame) -> pl.DataFrame:
+        some = (pl.col("role") == "product").any()
+        exact = rules.exact()
+        return part.group_by("row").agg(
+            *((exact[rule].all() & some).alias(target) for target, rule in _RULE_OF.items()),
+            pl.col("kind").filter(pl.col("role") == "unknown").unique(maintain_order=True).alias("unknown"),
+        )
+
+    rows = pl.DataFrame({"row": pl.int_range(frame.height, dtype=pl.Int64, eager=True)})
+    found = rows.join(features.by_toolchain(table, judged), on="row", how="left", maintain_order="left")
+    verdict = {target: pl.col(target) if target in _RULE_OF else pl.lit(value=False) for target in TARGETS}
+    return found.select(
+        *(
+            pl.when(is_exact).then(pl.lit("exact")).otherwise(pl.lit("estimated")).alias(target)
+            for target, is_exact in verdict.items()
+        ),
+        pl.col("unknown").fill_null([]),
     )
-    dense_cycles = pl.col("cycles").sum()
-    has_conv = pl.col("conv").any()
-    per_design = per_layer.group_by("row").agg(
-        pl.col("bram", "dsp", "ff", "lut").sum(),
-        pl.when(has_conv).then(pl.col("cycles").max()).otherwise(dense_cycles + 2 * pl.len() - 1).alias("cycles_min"),
-        pl.when(has_conv).then(pl.col("cycles").max()).otherwise(dense_cycles + 3 * pl.len() - 1).alias("cycles_max"),
-        pl.col("interval").max().alias("interval_max"),
-    )
-    return features.by_design(per_design, frame.height)
 
 
 @dataclass
 class Analytic(Estimator):
-    """hls4ml's own arithmetic as a surrogate: see the module's formulas."""
+    """The rules of hls4ml and of opensynth as a surrogate: see the modules of rules."""
 
     name = "analytic"
-    title = "Analytic (hls4ml's rules)"
+    title = "Analytic (the tools' rules)"
     needs_training = False
 
     def _predict(self, frame: pl.DataFrame, targets: tuple[str, ...]) -> list[pl.Series]:

@@ -80,8 +80,9 @@ class Trees(Estimator):
     @staticmethod
     def _features(frame: pl.DataFrame) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
         """Feature matrix, and log1p of the analytic estimate by target."""
-        estimates = analytic.estimate(frame).select(pl.all().log1p())
-        matrix = pl.concat([features.designs(frame), estimates], how="horizontal")
+        table = features.layers(frame)
+        estimates = analytic.estimate(frame, table).select(pl.all().log1p())
+        matrix = pl.concat([features.designs(frame, table), estimates], how="horizontal")
         return matrix.to_numpy(), {name: estimates.get_column(name).to_numpy() for name in estimates.columns}
 
     def _write_state(self, folder: Path) -> None:
