@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from wa_bench import surrogates, tracks
     from wa_bench.data.dataset import Dataset, load
     from wa_bench.data.predictions import Predictions
+    from wa_bench.estimation.estimate import estimate
     from wa_bench.evaluation.evaluator import evaluate
     from wa_bench.evaluation.report import Report
     from wa_bench.surrogates.estimator import surrogate
@@ -19,6 +20,7 @@ _HOME = {
     "Dataset": "wa_bench.data.dataset",
     "Predictions": "wa_bench.data.predictions",
     "Report": "wa_bench.evaluation.report",
+    "estimate": "wa_bench.estimation.estimate",
     "evaluate": "wa_bench.evaluation.evaluator",
     "load": "wa_bench.data.dataset",
     "surrogate": "wa_bench.surrogates.estimator",
@@ -30,6 +32,7 @@ __all__ = [
     "Dataset",
     "Predictions",
     "Report",
+    "estimate",
     "evaluate",
     "load",
     "surrogate",

@@ -190,6 +190,68 @@ def metrics(as_json: AsJson = False) -> None:
     print(f"In all: {known[0]['missing']}.")
 
 
+@app.command()
+def estimate(
+    model: Annotated[Path, typer.Argument(help="A .keras, .onnx or .json file.")],
+    surrogate: Annotated[
+        str, typer.Option(help="Name of a surrogate without training, or folder of a saved one.")
+    ] = "analytic",
+    config: Annotated[Path | None, typer.Option(help="hls4ml config, YAML or JSON; the options below win.")] = None,
+    part: Annotated[str | None, typer.Option(help="FPGA, such as xcu250-figd2104-2L-e.")] = None,
+    clock: Annotated[float | None, typer.Option(help="Clock period in ns.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="latency, resource or distributed_arithmetic.")] = None,
+    io_type: Annotated[str | None, typer.Option(help="io_parallel or io_stream.")] = None,
+    reuse_factor: Annotated[int | None, typer.Option(help="Reuse factor to ask for.")] = None,
+    precision: Annotated[str | None, typer.Option(help="Default type, such as fixed<16,6>.")] = None,
+    hls4ml_version: Annotated[str | None, typer.Option(help="Version of hls4ml to assume.")] = None,
+    tool: Annotated[str | None, typer.Option(help="Synthesis tool to assume.")] = None,
+    tool_version: Annotated[str | None, typer.Option(help="Version of the tool.")] = None,
+    sweep: Annotated[str | None, typer.Option(help="What to vary: reuse, precision, or reuse,precision.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="With --sweep: an .svg, .png or .pdf file to draw.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate what your own network costs on an FPGA, and whether it fits."""
+    from rich.console import Console
+
+    import wa_bench as wb
+    from wa_bench.estimation.figure import check_format
+    from wa_bench.estimation.figure import plot as draw
+
+    varied = set(sweep.split(",")) if sweep else set()
+    if not varied <= {"reuse", "precision"}:
+        raise typer.BadParameter(f"expected reuse, precision or reuse,precision, found {sweep!r}", param_hint="--sweep")
+    if plot is not None and not varied:
+        raise typer.BadParameter("expected --sweep beside it", param_hint="--plot")
+    if plot is not None:
+        check_format(plot)
+    made = wb.estimate(
+        model,
+        surrogate,
+        config=config,
+        part=part,
+        clock_ns=clock,
+        strategy=strategy,
+        io_type=io_type,
+        reuse_factor=reuse_factor,
+        precision=precision,
+        hls4ml_version=hls4ml_version,
+        tool=tool,
+        tool_version=tool_version,
+    )
+    grid = None
+    if varied:
+        reuse_factors = None if "reuse" in varied else [made.settings.reuse_factor]
+        grid = made.sweep(reuse_factors, None if "precision" in varied else [made.settings.precision])
+    if as_json:
+        print((grid or made).to_json())
+    else:
+        console = Console()
+        Console(width=None if console.is_terminal else 160).print(grid or made)
+    if grid is not None and plot is not None:
+        draw(grid, plot)
+        print(f"wrote {plot}", file=sys.stderr)
+
+
 @data_app.command("list")
 def data_list(as_json: AsJson = False) -> None:
     """The datasets of the catalogue."""
