@@ -142,7 +142,7 @@ def test_all_faults_of_a_config_are_told_at_once() -> None:
         ("a: &x 1\nb: *x\n", "an anchor or alias"),
         ("Model: !!python/object/apply:os.system [echo]\n", "readable YAML"),
         ("[" * 50, "at most 16 levels"),
-        ("- 1\n", "entries such as"),
+        ("- 1\n", "fields such as"),
         ("a: [1\n", "readable YAML"),
         ("#" * (2 << 20), "at most 1,048,576 bytes"),
     ],

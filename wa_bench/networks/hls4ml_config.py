@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,11 +12,11 @@ from wa_bench.errors import Fault
 from wa_bench.networks.keras_file import kind_of
 from wa_bench.networks.network import KINDS, NetworkError
 from wa_bench.networks.settings import Clock, IoType, LayerSettings, ReuseFactor, Role, Settings, Strategy
+from wa_bench.plain_yaml import read_yaml
 from wa_bench.records.hls4ml import parse_precision
 from wa_bench.records.schema import Precision
 
 _MOST_BYTES = 1 << 20
-_MOST_DEPTH = 16
 
 _TOP = {"Part": "part", "XilinxPart": "part", "ClockPeriod": "clock_ns", "clock_period": "clock_ns"} | {
     "IOType": "io_type",
@@ -44,7 +43,7 @@ def read_config(path: Path) -> Settings:
     Raises:
         NetworkError: all faults of the file at once.
     """
-    return from_config(_read_yaml(path), path.name)
+    return from_config(read_yaml(path, NetworkError, _MOST_BYTES, _Loader, tags=True), path.name)
 
 
 def from_config(content: dict[Any, Any], place: str = "hls4ml config") -> Settings:
@@ -188,37 +187,3 @@ def _nothing(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> None:
 
 
 _Loader.add_multi_constructor("!", _nothing)
-
-
-def _read_yaml(path: Path) -> dict[Any, Any]:
-    """A YAML or JSON mapping without anchors and aliases, of limited size and depth."""
-    if not path.is_file():
-        raise NetworkError(Fault(str(path), "an hls4ml config file", "nothing"))
-    if (size := path.stat().st_size) > _MOST_BYTES:
-        raise NetworkError(Fault(path.name, f"at most {_MOST_BYTES:,} bytes", f"{size:,} bytes"))
-    try:
-        text = path.read_text(encoding="utf-8")
-        depth = 0
-        for token in yaml.scan(text, _Loader):
-            if isinstance(token, yaml.AnchorToken | yaml.AliasToken):
-                place = f"{path.name}, line {token.start_mark.line + 1}"
-                raise NetworkError(Fault(place, "plain YAML", "an anchor or alias"))
-            depth += isinstance(token, _OPENS) - isinstance(token, _CLOSES)
-            if depth > _MOST_DEPTH:
-                raise NetworkError(Fault(path.name, f"at most {_MOST_DEPTH} levels", "more"))
-        content = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        reason = re.sub(r"\s+", " ", str(error))[:200]
-        raise NetworkError(Fault(path.name, "readable YAML or JSON in UTF-8", reason)) from None
-    if not isinstance(content, dict):
-        raise NetworkError(Fault(path.name, "entries such as 'HLSConfig: ...'", type(content).__name__))
-    return content
-
-
-_OPENS = (
-    yaml.BlockMappingStartToken,
-    yaml.BlockSequenceStartToken,
-    yaml.FlowMappingStartToken,
-    yaml.FlowSequenceStartToken,
-)
-_CLOSES = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)

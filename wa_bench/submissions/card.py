@@ -13,7 +13,7 @@ import yaml
 from wa_bench.errors import Fault, SubmissionError, shown
 from wa_bench.files import write_text
 from wa_bench.submissions import names
-from wa_bench.submissions.plain_yaml import Line, Link, Text, read_fields
+from wa_bench.submissions.fields import Line, Link, Text, read_fields
 
 CARD_FILE = "card.yaml"
 SCHEMA_FILE = "card.schema.json"

@@ -18,7 +18,7 @@ import polars as pl
 from wa_bench.errors import Fault, SubmissionError, UnknownNameError, shown
 from wa_bench.evaluation.metrics import parse_metric
 from wa_bench.submissions.card import SLUG_PATTERN
-from wa_bench.submissions.plain_yaml import Line, Link, Text, read_fields
+from wa_bench.submissions.fields import Line, Link, Text, read_fields
 from wa_bench.tracks.track import Track, available, track
 
 TruthKind = Literal["post-synthesis", "hls-estimate", "other"]
