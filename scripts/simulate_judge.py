@@ -76,7 +76,7 @@ def report(truth: pl.DataFrame, prediction: Floats, settings: Settings) -> Repor
 def coverage(networks: int, spread: float, repeats: int, resamples: int, *, clustered: bool = True) -> dict[str, float]:
     """Share of the benchmarks in which the interval of ``metric@lut`` holds the true value, by metric."""
     rng = np.random.default_rng(0)
-    truth, predictions = benchmark(400_000, spread, [0.35], rng)
+    truth, predictions = benchmark(100_000, spread, [0.35], rng)
     everything = truth.get_column("lut").to_numpy(), predictions[0, 0]
     true = {metric: parse_metric(metric).score(*everything) for metric in METRICS}
     held = dict.fromkeys(METRICS, 0)

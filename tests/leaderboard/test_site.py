@@ -67,9 +67,10 @@ def test_the_page_shows_the_ranking_that_the_demo_returns(made: tuple[Path, list
         [
             str(entry.rank or "–"),
             entry.card.name + (" control" if entry.card.kind == "control" else ""),
-            f"{entry.report.mean('R2'):.3f}",
+            f"{row['value']:.3f} {row['low']:.3f} to {row['high']:.3f}",
         ]
         for entry in entries
+        for row in [entry.report.row("R2@mean")]
     ]
     assert [entry.card.slug for entry in entries] == ["oracle", "trees", "analytic", "constant"]
     assert [entry.rank for entry in entries] == [None, 1, 2, None]

@@ -48,10 +48,13 @@ for line in sys.stdin:
     except FaultyInputError as error:
         found = str(error)
     spent = time.process_time() - spent
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
     print(json.dumps([found, spent, peak]), flush=True)
 """
-"""Judges the paths on its input: verdict, seconds of CPU, and the most memory used until then in MB."""
+"""Judges the paths on its input: verdict, seconds of CPU, and the most memory used until then in MB.
+
+Not by getrusage, whose peak is at first that of the process which started this one.
+"""
 
 Spoil = Callable[[Path], Path | None]
 
