@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import wa_bench as wb
 from wa_bench.submissions.card import read_card, write_card
 from wa_bench.submissions.folder import score
 from wa_bench.submissions.review import BOARD, Review, review
@@ -34,10 +35,10 @@ def reasons(root: Path, *names: str) -> str:
     return "\n".join(map(str, verdict.faults))
 
 
-def test_one_new_submission_with_true_scores_is_good(root: Path) -> None:
+def test_one_new_submission_with_true_scores_is_good(root: Path, exam: wb.Dataset) -> None:
     verdict = judged(root)
     assert verdict.good
-    assert verdict.lines()[0] == f"GOOD: {HERE}, 217 predictions, stored scores are true"
+    assert verdict.lines()[0] == f"GOOD: {HERE}, {exam.truth().height} predictions, stored scores are true"
     assert "mean R2 on test: 0.9" in verdict.summary()
 
 

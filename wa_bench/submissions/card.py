@@ -29,6 +29,9 @@ def _about(text: str) -> msgspec.Meta:
     return msgspec.Meta(description=text)
 
 
+Family = Literal["gnn", "transformer", "mlp", "trees", "analytic", "ensemble", "other"]
+
+
 class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Card of a submission. Each field's description also stands in the JSON Schema and in the template.
 
@@ -45,7 +48,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         _about("A control bounds the scale and takes no rank; all else is a surrogate."),
     ] = "surrogate"
     family: Annotated[
-        Literal["gnn", "transformer", "mlp", "trees", "analytic", "ensemble", "other"],
+        Family,
         _about("What kind of model it is, for the board's filter."),
     ] = "other"
     authors: Annotated[_Authors, _about("Who made it: one name a line.")]
