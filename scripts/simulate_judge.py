@@ -91,18 +91,22 @@ def coverage(networks: int, spread: float, repeats: int, resamples: int, *, clus
     return {metric: count / repeats for metric, count in held.items()}
 
 
-def separations(networks: int, spread: float, repeats: int, resamples: int, errors: list[float]) -> tuple[float, float]:
-    """Share of the benchmarks in which surrogates of equal error are parted, and in which any are."""
+def separations(
+    networks: int, spread: float, repeats: int, resamples: int, errors: list[float]
+) -> tuple[float, float, float]:
+    """Share of the benchmarks with a verdict between equals, with equals in two tie groups, and with any two groups."""
     rng = np.random.default_rng(0)
-    false = found = 0
+    equal = np.equal.outer(errors, errors)
+    counts = np.zeros(3)
     for repeat in range(repeats):
         truth, predictions = benchmark(networks, spread, errors, rng)
         reports = [report(truth, prediction, Settings(resamples, seed=repeat)) for prediction in predictions]
-        groups = compare(reports).tie_groups()
-        kinds = {(error, group) for error, group in zip(errors, groups, strict=True)}
-        false += len(kinds) > len(set(errors))
-        found += len(set(groups)) > 1
-    return false / repeats, found / repeats
+        found = compare(reports)
+        groups = found.tie_groups()
+        parted = len(set(zip(errors, groups, strict=True))) > len(set(errors))
+        counts += [bool((found.better & equal).any()), parted, len(set(groups)) > 1]
+    verdicts, parted, any_parted = counts / repeats
+    return float(verdicts), float(parted), float(any_parted)
 
 
 def main() -> None:
@@ -117,9 +121,11 @@ def main() -> None:
     common = (options.networks, options.spread, options.repeats, options.resamples)
     print(f"{options.repeats} benchmarks of {options.networks} networks, sizes spread by {options.spread}")
     if options.what == "ties":
-        for errors in ([0.3, 0.3], [0.3] * 6, [0.3] * 3 + [0.6] * 3, [0.3, 0.4], [0.3, 0.6]):
-            false, found = separations(*common, errors)
-            print(f"errors {errors}: equals parted {false:.1%}, any parted {found:.1%}")
+        for errors in ([0.3, 0.3], [0.3] * 8, [0.3] * 3 + [0.6] * 3, [0.3, 0.4], [0.3, 0.6]):
+            verdicts, parted, found = separations(*common, errors)
+            print(
+                f"errors {errors}: verdict between equals {verdicts:.1%}, parted {parted:.1%}; any parted {found:.1%}"
+            )
         return
     clustered, plain = coverage(*common), coverage(*common, clustered=False)
     for metric in METRICS:

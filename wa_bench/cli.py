@@ -121,7 +121,11 @@ def evaluate(
         raise typer.BadParameter(f"expected one of {', '.join(shapes)}, found {form!r}", param_hint="--format")
     judge = wb.track(track)
     table = wb.Predictions.read(predictions, judge.target_names)
-    exam = wb.load(track, split or judge.exam_splits, source, truth=truth)
+    exam = wb.load(track, judge.exam_splits, source, truth=truth)
+    table.check_ids(exam.sample_ids())
+    if split:
+        exam = wb.load(track, split, source, truth=truth)
+        table = table.only(exam.sample_ids())
     report = wb.evaluate(table, exam, Settings(resamples, seed))
     for note in table.notes(exam):
         print(f"note: {note}", file=sys.stderr)
@@ -151,10 +155,11 @@ def compare(
     judge = wb.track(track)
     exam = wb.load(track, judge.exam_splits, source, truth=truth)
     settings = Settings(resamples, seed)
-    reports = {
-        letter: wb.evaluate(wb.Predictions.read(path, judge.target_names), exam, settings)
-        for letter, path in zip("ABCDE", predictions, strict=False)
-    }
+    tables = [wb.Predictions.read(path, judge.target_names) for path in predictions]
+    reports = {letter: wb.evaluate(table, exam, settings) for letter, table in zip("ABCDE", tables, strict=False)}
+    for letter, table in zip(reports, tables, strict=True):
+        for note in table.notes(exam):
+            print(f"note on {letter}: {note}", file=sys.stderr)
     found = differences(reports)
     if as_json:
         print(json.dumps({"files": dict(zip(reports, map(str, predictions), strict=True)), "rows": found.to_dicts()}))
@@ -492,15 +497,23 @@ def submit_pack(
 
 @submit_app.command("review")
 def submit_review(
-    changed: Annotated[Path, typer.Option(help="Changed files, as 'git diff --name-only -z' prints them.")],
-    root: Annotated[Path, typer.Option(help="The proposed state of the repository; nothing in it is run.")],
+    changed: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="Changed files, as 'git diff --name-only -z' prints them.")
+    ],
+    root: Annotated[
+        Path,
+        typer.Option(exists=True, file_okay=False, help="The proposed state of the repository; nothing in it is run."),
+    ],
+    base: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="The state before, to see whose submission it is.")
+    ] = None,
     summary: Annotated[Path | None, typer.Option(help="File to append the verdict to, as HTML.")] = None,
     source: Records = None,
 ) -> None:
     """Judge a proposal: one submission and nothing else, without fault, with true scores."""
     from wa_bench.submissions.review import review
 
-    verdict = review(changed.read_bytes(), root, source)
+    verdict = review(changed.read_bytes(), root, source, base)
     print("\n".join(verdict.lines()))
     if summary is not None:
         with summary.open("a", encoding="utf-8") as file:
@@ -719,8 +732,8 @@ def _ranking(entries: list[Entry]) -> dict[str, Any]:
     lines = [
         {
             "rank": entry.rank,
-            "best": entry.best,
-            "worst": entry.worst,
+            "worst_rank": entry.worst,
+            "tie_group": entry.tie_group,
             "slug": entry.card.slug,
             "name": entry.card.name,
             "kind": entry.card.kind,

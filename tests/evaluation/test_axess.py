@@ -32,11 +32,23 @@ def test_scores_by_the_authors_keys_agree_with_their_formulas_on_genuine_records
     assert json.dumps(scores, allow_nan=False)
 
 
-def test_what_that_benchmark_refuses_has_no_scores_there(oracle: pl.DataFrame, exam: wb.Dataset) -> None:
-    targets = exam.track.target_names
-    fewer = wb.evaluate(wb.Predictions(oracle.head(20), targets), exam)
+def test_what_that_benchmark_refuses_has_no_scores_there(mirror: Path) -> None:
+    exam = wb.load("hls4ml", ["test", "exemplar"], source=mirror / "wa-hls4ml-excerpt")
+    truth = exam.truth().select("sample_id", *exam.track.target_names)
+    fewer = wb.evaluate(wb.Predictions(truth.head(5), exam.track.target_names), exam)
     with pytest.raises(DataError, match="report, split test: expected predictions of all"):
         axess_scores(fewer)
-    only = wb.evaluate(wb.Predictions(oracle.clear(), targets), wb.load("opensynth", "test"))
-    with pytest.raises(DataError, match="expected the splits test, exemplar"):
-        axess_scores(only)
+
+
+def test_scores_of_other_records_or_another_truth_are_not_passed_off_as_theirs(
+    oracle: pl.DataFrame, exam: wb.Dataset, mirror: Path
+) -> None:
+    ours = wb.evaluate(wb.Predictions(oracle, exam.track.target_names), exam)
+    place = mirror / "wa-hls4ml-excerpt"
+    estimates = wb.load("hls4ml", ["test", "exemplar"], source=place, truth="hls-estimate")
+    truth = estimates.truth().select("sample_id", *exam.track.target_names)
+    for report in (ours, wb.evaluate(wb.Predictions(truth, exam.track.target_names), estimates)):
+        with pytest.raises(
+            DataError, match="expected test and exemplar records of track hls4ml, against its own truth"
+        ):
+            axess_scores(report)

@@ -97,15 +97,29 @@ def test_joining_keeps_strata_apart_and_groups_even(strata: list[int], most: int
         assert sizes.max() - sizes.min() <= 1
 
 
-def test_influences_add_up_to_the_variance_of_the_resamples() -> None:
+@pytest.mark.parametrize("strata", [1, 7])
+def test_influences_add_up_to_the_variance_of_the_resamples(strata: int) -> None:
     cluster, truth, prediction = designs(1, 4000, 800)
-    sample = Resamples(cluster, np.zeros_like(cluster), 2000, 0).of(np.arange(4000))
+    stratum = cluster % strata
+    prediction = prediction * (1 + stratum / strata)
+    sample = Resamples(cluster, stratum, 2000, 0).of(np.arange(4000))
     metrics = [SMAPE(), RMSLE(), Within()]
-    _, draws, left_out = sample.sum_metrics(metrics, [(truth, prediction)])
-    for values, without in zip(draws[0], left_out[0], strict=True):
-        moved = sample.centred((without.mean() - without)[None])
-        assert np.sqrt(np.square(moved).sum()) == pytest.approx(values.std(), rel=0.07)
+    values, draws, left_out = sample.sum_metrics(metrics, [(truth, prediction)])
+    moved = sample.centred((values - left_out)[0])
+    assert np.sqrt(np.square(moved).sum(axis=1)) == pytest.approx(draws[0].std(axis=1), rel=0.07)
+    assert sample.spread(moved).mean(axis=1) == pytest.approx(draws[0].std(axis=1), rel=0.1)
     errors, q = APE().errors(truth, prediction), 0.75
-    ((_, (values,)),) = sample.quantiles([(errors, [q])])
-    moved = sample.quantile_influence(errors, q, float(np.quantile(errors, q)), values)
-    assert np.sqrt(np.square(moved).sum()) == pytest.approx(values.std(), rel=0.05)
+    ((value, (drawn,)),) = sample.quantiles([(errors, [q])])
+    moved = sample.quantile_influence(errors, q, value.item(), drawn)
+    assert np.sqrt(np.square(moved).sum()) == pytest.approx(drawn.std(), rel=0.01)
+    assert np.bincount(stratum[np.unique(cluster, return_index=True)[1]], weights=moved) == pytest.approx(0, abs=1e-9)
+
+
+def test_a_cluster_that_alone_lets_the_truth_vary_leaves_no_value_behind() -> None:
+    truth = np.full(300, 12345.0)
+    truth[:3] = [1.0, 2e6, 7.0]
+    cluster = np.arange(300) // 3
+    sample = Resamples(cluster, np.zeros_like(cluster), 50, 0).of(np.arange(300))
+    _, _, left_out = sample.sum_metrics([R2()], [(truth, truth + 1.0)])
+    assert np.isnan(left_out[0, 0, 0])
+    assert np.isfinite(left_out[0, 0, 1:]).all()

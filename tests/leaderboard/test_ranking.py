@@ -44,8 +44,8 @@ def test_higher_mean_comes_first_and_controls_stand_in_line_without_a_rank(submi
 
 def test_equal_scores_share_a_rank_and_the_next_counts_them_all(submitted) -> None:
     assert order(submitted("b", 1.1), submitted("a", 1.1), submitted("c", 1.8)) == [(1, "a"), (1, "b"), (3, "c")]
-    ties = {entry.card.slug: (entry.best, entry.worst) for entry in rank([submitted("b", 1.1), submitted("a", 1.1)])}
-    assert ties == {"a": (1, 2), "b": (1, 2)}
+    ties = [(entry.rank, entry.worst, entry.tie_group) for entry in rank([submitted("b", 1.1), submitted("a", 1.1)])]
+    assert ties == [(1, 2, 1), (1, 2, 1)]
 
 
 def test_leaving_designs_out_costs_the_rank(submitted) -> None:

@@ -14,6 +14,7 @@ from wa_bench.errors import DataError
 from wa_bench.leaderboard.build import boards, build
 from wa_bench.leaderboard.ranking import Entry
 from wa_bench.submissions.card import read_card, write_card
+from wa_bench.submissions.folder import score
 
 
 @pytest.fixture(scope="module")
@@ -60,20 +61,27 @@ class Page(HTMLParser):
             self._cell.append(data)
 
 
+def ranks(entry: Entry) -> str:
+    """The rank, or the range of ranks."""
+    if entry.rank is None:
+        return "–"
+    return str(entry.rank) if entry.rank == entry.worst else f"{entry.rank}–{entry.worst}"
+
+
 def test_the_page_shows_the_ranking_that_the_demo_returns(made: tuple[Path, list[Entry], Path]) -> None:
     _, entries, page = made
-    shown = [row for row in Page(page.read_text()).rows if row[0] in ("–", "1", "2")]
+    shown = [row for row in Page(page.read_text()).rows if row[0][:1] in ("–", "1", "2")]
     assert [row[:3] for row in shown] == [
         [
-            str(entry.rank or "–"),
+            ranks(entry),
             entry.card.name + (" control" if entry.card.kind == "control" else ""),
-            f"{row['value']:.3f} {row['low']:.3f} to {row['high']:.3f}",
+            f"{row['value']:.3f}" + (f" {row['low']:.3f} to {row['high']:.3f}" if row["low"] is not None else ""),
         ]
         for entry in entries
         for row in [entry.report.row("R2@mean")]
     ]
     assert [entry.card.slug for entry in entries] == ["oracle", "trees", "analytic", "constant"]
-    assert [entry.rank for entry in entries] == [None, 1, 2, None]
+    assert [(entry.rank, entry.worst) for entry in entries] == [(None, None), (1, 2), (1, 2), (None, None)]
 
 
 def test_pages_load_and_run_nothing_and_every_local_link_leads_somewhere(made: tuple[Path, list[Entry], Path]) -> None:
@@ -129,6 +137,18 @@ def test_markup_in_a_card_stays_text(made: tuple[Path, list[Entry], Path], tmp_p
         assert parsed.handlers == []
 
 
+def test_equal_predictions_under_two_names_are_refused(made: tuple[Path, list[Entry], Path], tmp_path: Path) -> None:
+    shutil.copytree(made[0] / "submissions", tmp_path / "submissions")
+    copy = tmp_path / "submissions" / "opensynth" / "zzz"
+    shutil.copytree(copy.with_name("trees"), copy)
+    write_card(copy / "card.yaml", msgspec.structs.replace(read_card(copy / "card.yaml"), slug="zzz", name="Mine"))
+    score(copy)
+    with pytest.raises(
+        DataError, match=r"zzz.predictions\.parquet: expected predictions of its own, found those of trees"
+    ):
+        boards(tmp_path / "submissions")
+
+
 def test_stale_scores_stop_the_build_and_leave_the_old_site(
     made: tuple[Path, list[Entry], Path], tmp_path: Path
 ) -> None:
@@ -155,7 +175,7 @@ def test_two_submissions_of_a_track_may_not_have_names_that_look_alike(
 ) -> None:
     shutil.copytree(made[0] / "submissions" / "opensynth", tmp_path / "opensynth")
     card = tmp_path / "opensynth" / "trees" / "card.yaml"
-    write_card(card, msgspec.structs.replace(read_card(card), name="AnaIytic (hls4ml`s ru1es)"))
+    write_card(card, msgspec.structs.replace(read_card(card), name="AnaIytic (the too1s` ru1es)"))
     with pytest.raises(DataError, match=r"trees: expected a name that cannot be taken for .*Analytic.* of .*analytic"):
         boards(tmp_path)
 

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import wa_bench as wb
@@ -102,8 +103,8 @@ def test_faults_of_the_submission_are_faults_of_the_proposal(root: Path) -> None
 
 def test_a_name_that_imitates_another_submission_is_refused(root: Path) -> None:
     card = root / HERE / "card.yaml"
-    card.write_text(card.read_text().replace("Ten percent more", "AnaIytic (hls4mI`s rules)"))
-    assert 'a name that cannot be taken for "Analytic (hls4ml\'s rules)" of analytic' in reasons(root)
+    card.write_text(card.read_text().replace("Ten percent more", "AnaIytic (the tooIs` ruIes)"))
+    assert 'a name that cannot be taken for "Analytic (the tools\' rules)" of analytic' in reasons(root)
 
 
 def test_a_card_of_another_track_is_refused(root: Path) -> None:
@@ -127,3 +128,25 @@ def test_markup_in_every_text_field_stays_text(root: Path) -> None:
         assert "<script" not in verdict.summary()
         assert verdict.summary().count("</pre>") == 1
         assert not any(line.startswith(("::", "##[")) for line in verdict.lines())
+
+
+def test_a_proposal_that_touches_no_submission_passes(root: Path) -> None:
+    verdict = review(b"wa_bench/cli.py\0leaderboard/README.md\0", root)
+    assert verdict.good
+    assert verdict.lines() == ["GOOD: no file of leaderboard/submissions/ is touched"]
+
+
+def test_only_its_authors_may_change_a_submission_and_nobody_makes_a_control(root: Path, tmp_path: Path) -> None:
+    names = b"".join(f"{HERE}/{path.name}\0".encode() for path in sorted((root / HERE).iterdir()))
+    shutil.copytree(root, tmp_path / "base")
+    assert review(names, root, base=tmp_path / "base").good
+    card = tmp_path / "base" / HERE / "card.yaml"
+    before = read_card(card)
+    write_card(card, msgspec.structs.replace(before, authors=["Somebody else"]))
+    (fault,) = review(names, root, base=tmp_path / "base").faults
+    assert fault.place == "card.yaml, field authors"
+    shutil.rmtree(tmp_path / "base" / HERE)
+    assert review(names, root, base=tmp_path / "base").good
+    write_card(root / HERE / "card.yaml", msgspec.structs.replace(before, kind="control"))
+    faults = review(names, root, base=tmp_path / "base").faults
+    assert [fault.place for fault in faults] == ["card.yaml, field kind"]

@@ -17,8 +17,8 @@ RUNS = [step["run"] for step in STEPS if "run" in step]
 CHECKOUTS = {step["with"]["path"]: step["with"] for step in STEPS if "checkout" in step.get("uses", "")}
 
 
-def test_it_runs_on_proposals_of_submissions_without_the_rights_of_the_base() -> None:
-    assert WORKFLOW[True] == {"pull_request": {"paths": ["leaderboard/submissions/**"]}}
+def test_it_runs_on_every_proposal_without_the_rights_of_the_base() -> None:
+    assert WORKFLOW[True] == {"pull_request": None}
     assert "pull_request_target" not in TEXT
     assert "workflow_run" not in TEXT
 

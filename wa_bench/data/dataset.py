@@ -104,7 +104,14 @@ class Dataset:
 
         Records of a split that share a ``cluster`` (a number from zero) are not independent (``Exam.alike``);
         clusters are drawn at random within a ``stratum``.
+
+        Raises:
+            UnknownNameError: the dataset holds no split that the track scores.
         """
+        if not set(self.splits) & set(self.track.exam_splits):
+            raise UnknownNameError(
+                f"exam split of track {self.track.name}", ", ".join(self.splits), self.track.exam_splits
+            )
         parts = []
         targets = self.track.target_names
         columns = [pl.col("sample_id", "split", *self.track.group_columns), *_targets(self.track)]

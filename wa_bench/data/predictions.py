@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -73,7 +74,7 @@ class Predictions:
         """
         path = Path(path)
         if not path.is_file():
-            raise PredictionsError(Fault(str(path), "a .parquet or .csv file", "nothing"))
+            raise PredictionsError(Fault(str(path), "a .parquet, .csv or .zip file", "nothing"))
         if (size := path.stat().st_size) > MOST_BYTES:
             raise PredictionsError(Fault(str(path), f"at most {MOST_BYTES:,} bytes", f"{size:,} bytes"))
         if path.suffix == ".zip":
@@ -83,7 +84,7 @@ class Predictions:
         elif path.suffix == ".csv":
             table = csv_table(lambda: path.open("rb"), path.name)
         else:
-            raise PredictionsError(Fault(str(path), "a .parquet or .csv file", f"a {path.suffix} file"))
+            raise PredictionsError(Fault(str(path), "a .parquet, .csv or .zip file", f"a {path.suffix} file"))
         return cls.__new__(cls)._set(_checked(table, targets, path.name), targets, path.name)
 
     @classmethod
@@ -110,6 +111,21 @@ class Predictions:
     def frame(self) -> pl.DataFrame:
         """``sample_id`` and the targets as Float64."""
         return self._frame
+
+    def only(self, ids: pl.Series) -> Predictions:
+        """The same predictions, of the designs among ``ids``."""
+        chosen = self._frame.filter(pl.col(ID).is_in(ids.implode()))
+        return (
+            type(self)
+            .__new__(type(self))
+            ._set(
+                chosen, self.targets, self.origin, ignores_unknown=self._ignores_unknown, passed_over=self._passed_over
+            )
+        )
+
+    def content(self) -> str:
+        """Hash of ids and numbers, whatever the order of the rows and the kind of file."""
+        return sha256(self._frame.sort(ID).write_csv().encode()).hexdigest()
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write a ``.parquet`` or ``.csv`` file, whole or not at all; equal predictions give equal bytes."""

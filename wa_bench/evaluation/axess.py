@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from wa_bench.errors import DataError, Fault
 from wa_bench.evaluation.report import Report
+from wa_bench.tracks.track import track
 
 _METRICS = {"r2": "R2", "smape": "SMAPE(eps=1)"}
 _TARGETS = {"bram": "bram", "dsp": "dsp", "ff": "ff", "lut": "lut", "cycles_max": "cycles", "interval_max": "ii"}
@@ -18,12 +19,13 @@ def axess_scores(report: Report) -> dict[str, float | None]:
     """What that benchmark's ``scores.json`` would hold: ``test_mean_r2``, ``test_r2_bram``, ... by its keys.
 
     Raises:
-        DataError: designs are left out, which it refuses to score; or other splits or targets were scored.
+        DataError: designs are left out, which it refuses to score; or other records, splits or truth were scored.
     """
     faults = []
-    if report.splits != ["test", "exemplar"] or report.track.target_names != tuple(_TARGETS):
-        found = f"{', '.join(report.splits)} of track {report.track.name}"
-        faults.append(Fault("report", "the splits test, exemplar and the six targets of wa-hls4ml", found))
+    if report.track != track("hls4ml") or report.splits != ["test", "exemplar"]:
+        expected = "test and exemplar records of track hls4ml, against its own truth"
+        found = f"{', '.join(report.splits)} of track {report.track.name}, against: {report.track.truth}"
+        faults.append(Fault("report", expected, found))
     for split in report.splits:
         row = report.rows.filter(split=split, group="all").row(0, named=True)
         if row["answered"] < row["designs"]:

@@ -1,10 +1,15 @@
 """Which differences between submissions are real: paired, on the same resamples, corrected for their number.
 
 A difference is made on the metric's scale from the influences of the same clusters on both scores, so that what makes
-a cluster easy or hard for all cancels out. All pairs are tested at once: the largest difference of any pair in a
-resample, in standard errors that the resample states itself, says how large one must be to mean something (bootstrap-t
-with the single-step max-t method of Westfall and Young, 1993; Romano and Wolf, 2005). The chance of any false
-separation on a board is then 1 - level, whatever the number of submissions.
+a cluster easy or hard for all cancels out. Each pair has a yardstick: the number of standard errors that the difference
+of a resample, by what the resample itself states, rarely exceeds (bootstrap-t): in one case of twenty, and by
+Bonferroni's rule as much more rarely as there are pairs, so that the chance of any false verdict among them is
+1 - level. Among ten pairs and more no yardstick is shorter than the median of all, as chance makes some too short. A
+pair that hangs on one network has none and no verdict; it does not spoil the others.
+
+``scripts/simulate_judge.py ties`` measures the false verdicts and those that are found. Where a few designs make up
+most of the squared error (60 networks, sizes spread by 1.0), one board of ten among equals has a false verdict on R2,
+though no false tie groups.
 """
 
 from __future__ import annotations
@@ -18,12 +23,19 @@ import polars as pl
 from numpy.typing import NDArray
 
 from wa_bench.errors import DataError, Fault
-from wa_bench.evaluation.intervals import FARTHEST, FEWEST_CLUSTERS
+from wa_bench.evaluation.influence import Influence
+from wa_bench.evaluation.intervals import normal_quantile
 from wa_bench.evaluation.metrics import Floats, parse_metric
-from wa_bench.evaluation.report import MEAN, Report
-from wa_bench.evaluation.resampling import spread
+from wa_bench.evaluation.report import MEAN, MOST_RESAMPLES, Report, prediction_column
 
-_PAIRS_AT_ONCE = 4096
+_FEWEST_BEYOND = 5
+"""Resamples that must lie beyond a quantile for it to be read off; farther out the normal distribution goes on."""
+_FEWEST_TO_LEARN_FROM = 10
+"""Pairs, of which one odd submission is in less than half."""
+_MOST_CELLS = 20_000_000
+_CELLS_AT_ONCE = 4_000_000
+"""Pairs times resamples."""
+_STEP = 1e-6
 
 
 @dataclass(frozen=True)
@@ -31,11 +43,11 @@ class Comparison:
     """Reports compared in pairs by one metric.
 
     Attributes:
-        values: (n,) the value of each report, NaN where undefined.
-        badness: (n,) the same on the metric's scale, turned so that smaller is better; infinite where undefined.
-        better: (n, n) whether the row is better than the column beyond doubt.
-        gain: (n, n) how much smaller the row's badness is than the column's.
-        margin: (n, n) what a gain must exceed to mean something.
+        values: (n,) the value of each report, NaN where undefined; without its sign where zero is good.
+        badness: (n,) the same, turned so that smaller is better; infinite where undefined.
+        better: (n, n) whether the row is better than the column, by the test at its level.
+        gain: (n, n) how much better, on the scale of the test; NaN where one cannot tell at all.
+        margin: (n, n) what a gain must exceed; infinite where one cannot tell.
     """
 
     values: Floats
@@ -47,8 +59,8 @@ class Comparison:
     def tie_groups(self) -> list[int]:
         """The tie group of each report, numbered from zero, best first.
 
-        Reports part only where all above are better than all below beyond doubt: members of one group cannot be told
-        apart, if only by way of others between them.
+        Reports part only where all above are better than all below: members of one group cannot be told apart, if
+        only by way of others between them.
         """
         order = np.argsort(self.badness, kind="stable")
         groups = np.zeros(len(order), dtype=np.int64)
@@ -58,7 +70,11 @@ class Comparison:
         return groups.tolist()
 
     def difference(self, one: int, two: int) -> tuple[float | None, float | None]:
-        """``one`` minus ``two``, and how far the interval reaches on either side; None where undefined."""
+        """``one`` minus ``two``, and how far the interval reaches on either side; None where undefined.
+
+        The interval is made on the scale of the test and carried back in proportion: it holds zero where one cannot
+        tell.
+        """
         difference = self.values[one] - self.values[two]
         gain, margin = self.gain[one, two], self.margin[one, two]
         if not np.isfinite(difference):
@@ -66,6 +82,10 @@ class Comparison:
         if not (np.isfinite(gain) and np.isfinite(margin) and gain):
             return float(difference), None
         return float(difference), float(abs(margin * difference / gain))
+
+    def verdict(self, one: int, two: int) -> str:
+        """Whether ``one`` is better than ``two``, worse, or one cannot tell."""
+        return "better" if self.better[one, two] else "worse" if self.better[two, one] else "cannot tell"
 
     def rank_ranges(self) -> list[tuple[int, int]]:
         """Best and worst rank, from one, that each report may have: by how many are better, and how many worse."""
@@ -78,97 +98,124 @@ def compare(reports: Sequence[Report], key: str | tuple[str, ...] | None = None,
     """Compare reports in pairs.
 
     Args:
-        reports: of one track, truth and settings.
+        reports: of one track, truth and settings, and of the same designs.
         key: what to compare them by, as ``report[key]``; by default what the track ranks by.
-        level: one minus the chance of any false separation.
+        level: one minus the chance of any false verdict.
 
     Raises:
-        DataError: the reports were not scored on the same resamples of the same truth.
+        DataError: the reports were not scored on the same resamples of the same designs.
         UnknownNameError: no such metric, target, split or group.
     """
     _require_comparable(reports)
-    return _compared(reports, reports[0].place(key or f"{reports[0].track.rank_by}@{MEAN}"), level)
+    return _Judge(reports, level).compare(reports[0].place(key or f"{reports[0].track.rank_by}@{MEAN}"))
 
 
 def differences(reports: dict[str, Report], level: float = 0.95) -> pl.DataFrame:
     """Every pair of reports, by name, on every metric, target and group of their rows.
 
-    Columns: split, group, target, metric, a, b, difference (a minus b), low, high, verdict (a is better, worse, or
-    one cannot tell). Pairs are corrected for their number within a row, not over the rows. The interval is made on
-    the metric's scale and carried back in proportion, so that it holds zero where one cannot tell.
+    Columns: split, group, target, metric, a, b, difference (a minus b; of the absolute values where zero is good), low,
+    high, verdict (a is better, worse, or one cannot tell). Pairs are corrected for their number within a row, not over
+    the rows.
 
     Raises:
-        DataError: the reports were not scored on the same resamples of the same truth.
+        DataError: the reports were not scored on the same resamples of the same designs.
     """
     names, scored = list(reports), list(reports.values())
     _require_comparable(scored)
+    judge = _Judge(scored, level)
     rows = []
     for place, cell in enumerate(scored[0].rows.iter_rows(named=True)):
-        found = _compared(scored, place, level)
+        found = judge.compare(place)
         for one, two in combinations(range(len(names)), 2):
             difference, reach = found.difference(one, two)
+            bounds = (None, None) if difference is None or reach is None else (difference - reach, difference + reach)
             rows.append(
                 {
                     **{name: cell[name] for name in ("split", "group", "target", "metric")},
                     "a": names[one],
                     "b": names[two],
                     "difference": difference,
-                    "low": None if difference is None or reach is None else difference - reach,
-                    "high": None if difference is None or reach is None else difference + reach,
-                    "verdict": "better"
-                    if found.better[one, two]
-                    else "worse"
-                    if found.better[two, one]
-                    else "cannot tell",
+                    "low": bounds[0],
+                    "high": bounds[1],
+                    "verdict": found.verdict(one, two),
                 }
             )
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _compared(reports: Sequence[Report], place: int, level: float) -> Comparison:
-    """Compare by the score in row ``place``."""
-    rows = [report.rows.row(place, named=True) for report in reports]
-    influences = [report.influence(place) for report in reports]
-    metric = parse_metric(rows[0]["metric"])
-    values = np.array([np.nan if row["value"] is None else row["value"] for row in rows])
-    if metric.better == "zero":
-        turn = np.sign(values)
-    else:
-        turn = np.full(len(values), 1.0 if (metric.better == "lower") == metric.scale.rising else -1.0)
-    with np.errstate(all="ignore"):
-        badness = np.where(np.isnan(values), np.inf, metric.scale.there(values) * turn)
-        gain = badness[None, :] - badness[:, None]
-    settings = reports[0].settings
-    if settings.resamples and min(row["clusters"] for row in rows) >= FEWEST_CLUSTERS:
-        moved = np.array([influence.values for influence in influences]) * np.nan_to_num(turn)[:, None]
-        margin = _margins(moved, influences[0].weights(settings.resamples, settings.seed), level)
-    else:
-        margin = np.full_like(gain, np.inf)
-    return Comparison(values, badness, (gain > 0) & ~(gain <= margin), gain, margin)
+class _Judge:
+    """Compares reports by one row after the other, on resamples that are drawn once for each exam."""
 
+    def __init__(self, reports: Sequence[Report], level: float) -> None:
+        self._reports = reports
+        self._level = level
+        self._weights: dict[str, Floats] = {}
 
-def _margins(influences: Floats, weights: Floats, level: float) -> Floats:
-    """(n, n) what each gain must exceed, from influences (n, pools) and the weights (resamples, pools)."""
-    count = len(influences)
-    one, two = np.triu_indices(count, 1)
-    errors, largest = np.zeros(len(one)), np.zeros(len(weights))
-    drawn = weights.sum(axis=1, keepdims=True)
-    for start in range(0, len(one), _PAIRS_AT_ONCE):
-        pairs = slice(start, start + _PAIRS_AT_ONCE)
-        apart = (influences[one[pairs]] - influences[two[pairs]]).T
-        errors[pairs] = np.sqrt(np.square(apart).sum(axis=0))
-        moved = weights @ apart
-        stated = spread(moved, weights @ np.square(apart), drawn)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            distance = np.where(errors[pairs] > 0, np.abs(moved) / stated, 0.0)
-        largest = np.fmax(largest, np.minimum(np.nan_to_num(distance, nan=np.inf), FARTHEST).max(axis=1, initial=0.0))
-    reach = np.quantile(largest, level, method="inverted_cdf")
-    margins = np.zeros((count, count))
-    margins[one, two] = margins[two, one] = errors * reach
-    return margins
+    def compare(self, place: int) -> Comparison:
+        """Compare by the score in row ``place``."""
+        rows = [report.rows.row(place, named=True) for report in self._reports]
+        influences = [report.influence(place) for report in self._reports]
+        metric = parse_metric(rows[0]["metric"])
+        values = np.array([np.nan if row["value"] is None else row["value"] for row in rows])
+        moved = np.array([influence.values for influence in influences])
+        if metric.better == "zero":
+            values, moved = np.abs(values), moved * np.where(values < 0, -1, 1)[:, None]
+        turn = -1 if metric.better == "higher" else 1
+        badness = np.where(np.isnan(values), np.inf, values * turn)
+        with np.errstate(all="ignore"):
+            there = metric.scale.there(values)
+            if np.isinf(there).any():
+                # At the end of the scale nothing moves a value; elsewhere, by the slope of the way back.
+                slope = (metric.scale.back(there + _STEP) - metric.scale.back(there - _STEP)) / (2 * _STEP)
+                there, moved = values, np.where(np.isinf(there)[:, None], moved, moved * slope[:, None])
+            else:
+                turn *= 1 if metric.scale.rising else -1
+            gain = (there[None, :] - there[:, None]) * turn
+        margin = self._margins(moved, influences[0], rows[0]["split"])
+        return Comparison(values, badness, gain > margin, gain, margin)
+
+    def _margins(self, moved: Floats, exam: Influence, split: str) -> Floats:
+        """(n, n) what each gain must exceed, from influences (n, pools)."""
+        count = len(moved)
+        margins = np.full((count, count), np.inf)
+        np.fill_diagonal(margins, 0)
+        if not self._reports[0].settings.resamples or count < 2:
+            return margins
+        one, two = np.triu_indices(count, 1)
+        weights = self._drawn(exam, split, len(one))
+        wanted = 1 - (1 - self._level) / len(one)
+        had = min(wanted, 1 - _FEWEST_BEYOND / len(weights))
+        longer = normal_quantile(wanted) / normal_quantile(had)
+        errors, yardsticks = np.empty((2, len(one)))
+        at_once = max(1, _CELLS_AT_ONCE // len(weights))
+        for start in range(0, len(one), at_once):
+            some = slice(start, start + at_once)
+            apart = moved[one[some]] - moved[two[some]]
+            errors[some] = np.sqrt(np.square(apart).sum(axis=1))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                distance = np.abs(apart @ weights.T) / exam.spread(apart, weights)
+            distance = np.where(np.isnan(distance), np.inf, distance)
+            yardsticks[some] = np.quantile(distance, had, axis=1, method="inverted_cdf") * longer
+        alike = errors == 0
+        if np.count_nonzero(~alike) >= _FEWEST_TO_LEARN_FROM:
+            yardsticks = np.maximum(yardsticks, np.quantile(yardsticks[~alike], 0.5, method="inverted_cdf"))
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = np.nan_to_num(np.where(alike, 0, errors * yardsticks), nan=np.inf)
+        margins[one, two] = margins[two, one] = found
+        return margins
+
+    def _drawn(self, exam: Influence, split: str, pairs: int) -> Floats:
+        """Weights (resamples, pools): as many as the correction for the pairs asks for, within bounds."""
+        if split not in self._weights:
+            settings = self._reports[0].settings
+            asked = min(int(_FEWEST_BEYOND * pairs / (1 - self._level)), MOST_RESAMPLES // 5, _MOST_CELLS // pairs)
+            self._weights[split] = exam.weights(max(settings.resamples, asked), settings.seed)
+        return self._weights[split]
 
 
 def _require_comparable(reports: Sequence[Report]) -> None:
+    if not reports:
+        raise DataError(Fault("reports to compare", "at least one", "none"))
     first = reports[0]
     for report in reports[1:]:
         for what in ("fingerprint", "settings"):
@@ -176,3 +223,13 @@ def _require_comparable(reports: Sequence[Report]) -> None:
             if ours != theirs:
                 remedy = "score them against the same records, with the same settings"
                 raise DataError(Fault(f"reports to compare, {what}", repr(ours), repr(theirs), remedy))
+        ours, theirs = (each.samples.select(pl.exclude("^.*_predicted$"), _answered(each)) for each in (first, report))
+        if not ours.equals(theirs):
+            found = f"{theirs['answered'].sum():,} designs answered, and {ours['answered'].sum():,}"
+            remedy = "score them on the designs that all of them answer"
+            raise DataError(Fault("reports to compare", "answers for the same designs", found, remedy))
+
+
+def _answered(report: Report) -> pl.Expr:
+    predicted = [pl.col(prediction_column(name)).is_not_null() for name in report.track.target_names]
+    return pl.all_horizontal(predicted).alias("answered")

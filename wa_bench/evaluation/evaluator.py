@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from wa_bench.data.dataset import Dataset
 from wa_bench.data.predictions import Predictions
-from wa_bench.errors import Fault, PredictionsError, UnknownNameError
+from wa_bench.errors import Fault, PredictionsError
 from wa_bench.evaluation.influence import Influence, Pools
 from wa_bench.evaluation.metrics import Metric, parse_metric
 from wa_bench.evaluation.report import DESIGN, MEAN, Report, Settings, prediction_column
@@ -23,25 +23,23 @@ from wa_bench.tracks.track import Exam, Track
 def evaluate(predictions: Predictions, dataset: Dataset, settings: Settings | None = None) -> Report:
     """Score ``predictions`` on every exam split of ``dataset``.
 
-    Truth is taken from designs that have every target; a design without prediction lowers the coverage and
-    enters no metric. Intervals resample clusters of related designs (``Exam.alike``); equal settings and truth give
-    every set of predictions the same resamples, so that they can be compared in pairs.
+    Truth is taken from designs that have every target; a design without prediction lowers the coverage and enters no
+    metric; designs that share an id share its answer. Intervals resample clusters of related designs (``Exam.alike``);
+    equal settings and truth give every set of predictions the same resamples, so that they can be compared in pairs.
 
     Raises:
         PredictionsError: predictions of designs that the dataset does not hold, or of other targets.
         UnknownNameError: the dataset holds no split that the track scores.
-        DataError: a sample id stands for more than one design.
     """
     settings = settings or Settings()
     track = dataset.track
     exams = [exam for exam in track.exams if exam.split in dataset.splits]
-    if not exams:
-        raise UnknownNameError(f"exam split of track {track.name}", ", ".join(dataset.splits), track.exam_splits)
     if predictions.targets != track.target_names:
         expected, found = ", ".join(track.target_names), ", ".join(predictions.targets)
         raise PredictionsError(Fault(predictions.origin, f"the targets {expected} of track {track.name}", found))
+    truth = dataset.exam()
     predictions.check_ids(dataset.sample_ids())
-    samples = dataset.exam().join(
+    samples = truth.join(
         predictions.frame().rename({name: prediction_column(name) for name in track.target_names}),
         on="sample_id",
         how="left",

@@ -49,11 +49,10 @@ PLAIN = Scale(np.asarray, np.asarray)
 LOGARITHM = Scale(np.log, np.exp)
 SHORTFALL = Scale(lambda value: np.log(1 - value), lambda x: 1 - np.exp(x), rising=False)
 FISHER = Scale(np.arctanh, np.tanh)
+SHARE = Scale(np.asarray, lambda x: np.clip(x, 0, 100))
 
 
-def log_odds(top: float) -> Scale:
-    """For values from 0 to ``top``."""
-    return Scale(lambda value: np.log(value / (top - value)), lambda x: top / (1 + np.exp(-x)))
+LOG_ODDS = Scale(lambda value: np.log(value / (200 - value)), lambda x: 200 / (1 + np.exp(-x)))
 
 
 @dataclass(frozen=True)
@@ -82,6 +81,10 @@ class Metric(ABC):
     def averages(self) -> bool:
         """Whether its mean over targets means something: not in the targets' own units, nor where signs cancel."""
         return self.unit != "target" and self.better != "zero" and not self.joint
+
+    def badness(self, value: float) -> float:
+        """The value, turned so that smaller is better."""
+        return {"higher": -value, "lower": value, "zero": abs(value)}[self.better]
 
     def __str__(self) -> str:
         parameters = ",".join(f"{field.name}={_plain(getattr(self, field.name))}" for field in fields(self))
@@ -175,7 +178,7 @@ class SMAPE(SumMetric):
     unit = "%"
     range = "[0, 200]"
     formula = "200 / n * sum |y - p| / (|y| + |p| + eps)"
-    scale = log_odds(200)
+    scale = LOG_ODDS
     source = f"{_PAPER}, Eq. 2, eps as in its authors' scorer"
     undefined = "truth and prediction are both zero, and eps too"
 
@@ -286,7 +289,7 @@ class Within(SumMetric):
     unit = "%"
     range = "[0, 100]"
     formula = "100 / n * number of designs with |100 * (y - p) / (y + 1)| <= percent"
-    scale = log_odds(100)
+    scale = SHARE
     source = "wa-bench"
 
     def __post_init__(self) -> None:
@@ -306,8 +309,8 @@ class Within(SumMetric):
 class FitAccuracy(SumMetric):
     """Share of the designs for which the prediction is right on whether the design fits on a part.
 
-    ``part`` is the beginning of a part number, such as ``xc7z020``. Beside it belongs the share that fits: where
-    almost all do, saying so is right almost always.
+    ``part`` is the beginning of a part number, such as ``xc7z020``. Where almost all designs fit, saying so is right
+    almost always: only a part that some outgrow tells surrogates apart.
     """
 
     part: str = "xc7z020"
@@ -317,7 +320,7 @@ class FitAccuracy(SumMetric):
     unit = "%"
     range = "[0, 100]"
     formula = "100 / n * number of designs where (all resources of y fit) = (all resources of p fit)"
-    scale = log_odds(100)
+    scale = SHARE
     source = "wa-bench; capacities from AMD's data sheets, see wa_bench.records.parts"
     joint = ("bram", "dsp", "ff", "lut")
 
@@ -392,7 +395,8 @@ class Spearman(SumMetric):
 
     def of_sums(self, sums: Floats, count: Floats) -> Floats:
         """Their mean, kept in range."""
-        return np.asarray(np.clip(_mean(sums, count), -1, 1))
+        mean = np.clip(_mean(sums, count), -1, 1)
+        return np.asarray(np.where(np.abs(mean) > 1 - _ROUNDING, np.sign(mean), mean))
 
 
 def relative_percent_error(truth: Floats, prediction: Floats) -> Floats:
@@ -443,10 +447,10 @@ def kinds() -> dict[str, type[Metric]]:
 
 
 def parse_metric(text: str) -> Metric:
-    """The metric that prints as ``text``.
+    """The metric that prints as ``text``; parameters that are not told have their defaults.
 
     Raises:
-        UnknownNameError: no such metric or parameter.
+        UnknownNameError: no such metric or parameter, or one told twice.
     """
     known = kinds()
     match = _PATTERN.match(text.strip())
@@ -454,9 +458,20 @@ def parse_metric(text: str) -> Metric:
         raise UnknownNameError("metric", text, list(known))
     kind = known[match[1]]
     types = get_type_hints(kind)
-    settings = [part.partition("=") for part in match[2].split(",")] if match[2] else []
+    told = [part.partition("=") for part in match[2].split(",")] if match[2] else []
+    settings = {name: value for name, _, value in told}
     try:
-        return kind(**{name: types[name](value) for name, _, value in settings})
+        return kind(**{name: types[name](settings.pop(name)) for name, _, _ in told})
     except (KeyError, TypeError, ValueError):
         names = [f"{field.name}={types[field.name].__name__}" for field in fields(kind)]
         raise UnknownNameError(f"parameter of metric {match[1]}", match[2], names or ["(none)"]) from None
+
+
+def parse_cell(text: str) -> tuple[Metric, str]:
+    """Metric and target of text such as ``R2@lut``; the target is empty where none is told.
+
+    Raises:
+        UnknownNameError: no such metric or parameter.
+    """
+    metric, _, target = text.partition("@")
+    return parse_metric(metric), target

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import polars as pl
 
-from wa_bench.errors import UnknownNameError
+from wa_bench.errors import DataError, Fault, UnknownNameError
 from wa_bench.evaluation.influence import Influence
-from wa_bench.evaluation.metrics import parse_metric
+from wa_bench.evaluation.metrics import APE, RPE, SMAPE, parse_cell, parse_metric
 from wa_bench.tracks.track import Track
 
 if TYPE_CHECKING:
@@ -29,13 +29,32 @@ DESIGN = "design"
 """In place of a target: the value of a metric that looks at several targets of a design together."""
 
 
+FEWEST_RESAMPLES, MOST_RESAMPLES = 40, 100_000
+
+
 @dataclass(frozen=True)
 class Settings:
-    """How intervals are made: number of resamples (none for no intervals), seed, share to be covered."""
+    """How intervals are made: number of resamples (none for no intervals), seed, share to be covered.
+
+    Raises:
+        DataError: they make no sense.
+    """
 
     resamples: int = 1000
     seed: int = 0
     level: float = 0.95
+
+    def __post_init__(self) -> None:
+        faults = []
+        if self.resamples and not FEWEST_RESAMPLES <= self.resamples <= MOST_RESAMPLES:
+            expected = f"none, or from {FEWEST_RESAMPLES} to {MOST_RESAMPLES:,}"
+            faults.append(Fault("settings, resamples", expected, str(self.resamples)))
+        if self.seed < 0:
+            faults.append(Fault("settings, seed", "a number from zero", str(self.seed)))
+        if not 0.5 <= self.level <= 0.999:
+            faults.append(Fault("settings, level", "a share from 0.5 to 0.999", str(self.level)))
+        if faults:
+            raise DataError(*faults)
 
 
 def prediction_column(target: str) -> str:
@@ -106,8 +125,8 @@ class Report:
     def place(self, key: str | tuple[str, ...]) -> int:
         """Where the row of ``report[key]`` stands: the same in all reports of a track and its splits."""
         name, split, group = (*((key,) if isinstance(key, str) else key), None, None)[:3]
-        metric, _, target = str(name).partition("@")
-        return self._select(split=split or self.splits[0], group=group or "all", metric=metric, target=target)
+        metric, target = parse_cell(str(name))
+        return self._select(split=split or self.splits[0], group=group or "all", metric=str(metric), target=target)
 
     def mean(self, metric: str, split: str | None = None, group: str = "all") -> float | None:
         """Mean of a metric over the targets where it is defined; None where it is defined for none.
@@ -129,8 +148,7 @@ class Report:
         )
         if groups.is_empty():
             return None
-        badness = {"higher": -pl.col("value"), "lower": pl.col("value"), "zero": pl.col("value").abs()}
-        worst = groups.sort(badness[metric.better], descending=True, maintain_order=True).row(0, named=True)
+        worst = max(groups.iter_rows(named=True), key=lambda row: metric.badness(row["value"]))
         return worst["group"], worst["value"]
 
     def coverage(self, split: str | None = None, group: str = "all") -> float | None:
@@ -144,27 +162,37 @@ class Report:
         return self.rows.get_column("split").unique(maintain_order=True).to_list()
 
     def errors(self) -> pl.DataFrame:
-        """Errors of each design: its columns in ``samples``, and of each target the terms that RPE and SMAPE average.
+        """Errors of each design: its columns in ``samples``, and the terms of the track's metrics.
 
-        ``<target>_percent_error`` is signed, ``<target>_smape`` is from 0 to 200; null without a prediction.
+        ``<target>_smape`` is what SMAPE averages (0 to 200), ``<target>_percent_error`` what RPE orders (signed), where
+        the track has such metrics; null without a prediction.
         """
         added = []
         for name in self.track.target_names:
             truth, prediction = pl.col(name), pl.col(prediction_column(name))
-            added.append((100 * (truth - prediction) / (truth + 1)).alias(f"{name}_percent_error"))
-            difference = (truth - prediction).abs()
-            added.append((200 * difference / (truth.abs() + prediction.abs() + 1)).alias(f"{name}_smape"))
+            for metric in map(parse_metric, self.track.metrics):
+                if isinstance(metric, SMAPE):
+                    scale = truth.abs() + prediction.abs() + metric.eps
+                    added.append((200 * (truth - prediction).abs() / scale).alias(f"{name}_smape"))
+            if self._has_percent_errors:
+                added.append((100 * (truth - prediction) / (truth + 1)).alias(f"{name}_percent_error"))
         return self.samples.with_columns(added)
 
+    @property
+    def _has_percent_errors(self) -> bool:
+        """Whether the percent error, which adds one to the truth, suits the track's counts."""
+        return any(isinstance(parse_metric(name), APE | RPE) for name in self.track.metrics)
+
     def figures(self) -> dict[str, str]:
-        """Figures as SVG text: ``parity``, ``percent_error``, ``error_cdf``, ``error_against_size``.
+        """Figures as SVG text: ``parity``, and of counts ``percent_error``, ``error_cdf``, ``error_against_size``.
 
         Raises:
             MissingToolError: matplotlib is not installed.
         """
         from wa_bench.evaluation import figures
 
-        drawn = (figures.parity, figures.percent_error, figures.error_cdf, figures.error_against_size)
+        of_percent_errors = (figures.percent_error, figures.error_cdf, figures.error_against_size)
+        drawn = (figures.parity, *(of_percent_errors if self._has_percent_errors else ()))
         return {draw.__name__: draw(self) for draw in drawn}
 
     def to_dict(self) -> dict[str, Any]:

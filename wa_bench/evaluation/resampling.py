@@ -30,6 +30,8 @@ MOST_CLUSTERS = 1 << 12
 
 _BLOCK_BYTES = 1 << 21
 """What is counted at once: about a cache."""
+_ROUNDING = 1e-12
+"""What is left of a sum when as good as all of it is taken away is rounding."""
 _REACH = 4.0
 """How many standard deviations about a quantile are searched first."""
 
@@ -102,19 +104,37 @@ class Sample:
             return np.array([[metric.of_sums(next(parts).T, counts) for metric in metrics] for _ in pairs])
 
         values = metrics_of(sums[:, None], np.array([count]))
-        left_out = metrics_of((sums - by_cluster).T, count - self._sizes)
+        left = sums - by_cluster
+        left[np.abs(left) <= _ROUNDING * np.abs(sums)] = 0
+        left_out = metrics_of(left.T, count - self._sizes)
         return values, metrics_of(self._sums(by_cluster), self._totals[0]), left_out
 
+    @cached_property
+    def _members(self) -> Floats:
+        """(clusters, strata) one where a cluster is of a stratum, else zero."""
+        return np.asarray(self._strata[:, None] == np.unique(self._strata), dtype=np.float64)
+
+    @property
+    def freedom(self) -> int:
+        """Number of independent observations beyond the first of each stratum, which says nothing of the spread."""
+        return self.clusters - len(np.unique(self._strata))
+
     def centred(self, influences: Floats) -> Floats:
-        """Influences (k, clusters) about their mean within each stratum."""
-        members = self._strata[:, None] == np.unique(self._strata)
-        means = influences @ (members / members.sum(axis=0))
-        return np.asarray(influences - means @ members.T)
+        """Influences (k, clusters) about their mean within each stratum, made larger for what that takes away."""
+        sizes = self._members.sum(axis=0)
+        means = influences @ (self._members / sizes)
+        larger = np.sqrt(sizes / np.maximum(sizes - 1, 1))
+        return np.asarray((influences - means @ self._members.T) * (self._members @ larger))
 
     def spread(self, influences: Floats) -> Floats:
         """Standard errors (k, resamples) that each resample would state, from influences (k, clusters)."""
-        sums, squares = np.split(self._sums(np.vstack([influences, np.square(influences)]).T), 2)
-        return spread(sums, squares, self._totals[1])
+        squares = self._sums(np.square(influences.T))
+        for member in self._members.T.astype(bool):
+            drawn = self._wide[member]
+            sums = influences[:, member] @ drawn
+            with np.errstate(divide="ignore", invalid="ignore"):
+                squares -= np.nan_to_num(np.square(sums) / drawn.sum(axis=0))
+        return np.sqrt(np.maximum(squares, 0))
 
     def quantiles(self, wanted: Sequence[tuple[Floats, Sequence[float]]]) -> list[tuple[Floats, Floats]]:
         """Quantiles of errors, interpolated as numpy does.
@@ -184,8 +204,8 @@ class Sample:
         is taken from the resamples.
         """
         below = np.bincount(self._codes, weights=errors <= value, minlength=self.clusters)
-        surplus = q * np.bincount(self._codes, minlength=self.clusters) - below
-        size = np.sqrt(np.square(surplus - surplus.mean()).sum())
+        surplus = self.centred((q * self._sizes - below)[None])[0]
+        size = np.sqrt(np.square(surplus).sum())
         return surplus * (np.nanstd(draws) / size) if size and self.size else np.zeros(self.clusters)
 
     def _by_cluster(self, terms: Floats) -> Floats:
@@ -215,12 +235,6 @@ class _Window:
         reach = _REACH * np.sqrt(np.square(inside - q * sizes).sum()) + 2
         self.start, self.end = max(0, int(middle - reach)), min(len(codes), int(middle + reach) + 1)
         self.below = np.bincount(codes[: self.start], minlength=len(sizes)).astype(np.float64)
-
-
-def spread(sums: Floats, squares: Floats, drawn: Floats) -> Floats:
-    """Standard errors of sums of ``drawn`` influences, from their sums and sums of squares."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.sqrt(np.maximum(squares - np.square(sums) / drawn, 0))
 
 
 def join(strata: Codes, most: int, rng: np.random.Generator) -> tuple[Codes, Codes]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wa_bench.evaluation import intervals
 from wa_bench.evaluation.metrics import NO_DESIGN, Floats, Metric, QuantileMetric, Scale, SumMetric
@@ -24,7 +25,7 @@ class Scored(NamedTuple):
         values: NaN where undefined.
         reasons: why a value is undefined, or why it has no interval.
         bounds: (..., 2) interval, NaN where there is none.
-        influences: (..., clusters) of the sample's clusters on the value, on the metric's scale; zero where unknown.
+        influences: (..., clusters) of the sample's clusters on the value, on the metric's scale; NaN where unknown.
     """
 
     values: Floats
@@ -37,17 +38,20 @@ def score(metrics: Sequence[Metric], pairs: Pairs, sample: Sample, level: float)
     """Metrics of truth and prediction of each target, with intervals from the resamples of ``sample``."""
     shape = (len(metrics), len(pairs) + 1)
     values, bounds = np.full(shape, np.nan), np.full((*shape, 2), np.nan)
-    influences = np.zeros((*shape, sample.clusters))
+    influences = np.full((*shape, sample.clusters), np.nan)
     for part in (_score_sums, _score_quantiles, _score_joint) if sample.clusters else ():
         rows, found = part(metrics, pairs, sample, level)
-        values[rows], bounds[rows] = found.values, found.bounds
-        influences[rows] = np.nan_to_num(found.influences, nan=0, posinf=0, neginf=0)
-    if sample.clusters < intervals.FEWEST_CLUSTERS:
-        bounds[:] = np.nan
-    return Scored(values, _reasons(metrics, values, bounds, sample), bounds, influences)
+        values[rows], bounds[rows], influences[rows] = found.values, found.bounds, found.influences
+    alike = (influences == 0).all(axis=2) & ~np.isnan(values)
+    bounds[alike] = np.nan
+    if intervals.too_few(sample):
+        bounds[:], influences[:] = np.nan, np.nan
+    return Scored(values, _reasons(metrics, values, bounds, alike, sample), bounds, influences)
 
 
-def _reasons(metrics: Sequence[Metric], values: Floats, bounds: Floats, sample: Sample) -> list[list[str | None]]:
+def _reasons(
+    metrics: Sequence[Metric], values: Floats, bounds: Floats, alike: NDArray[np.bool_], sample: Sample
+) -> list[list[str | None]]:
     reasons: list[list[str | None]] = [[None] * values.shape[1] for _ in metrics]
     for row, place in zip(*np.nonzero(np.isnan(values)), strict=True):
         whole = place == values.shape[1] - 1 and not metrics[row].joint
@@ -55,7 +59,12 @@ def _reasons(metrics: Sequence[Metric], values: Floats, bounds: Floats, sample: 
         reasons[row][place] = why if sample.clusters else NO_DESIGN
     if sample.size:
         for row, place in zip(*np.nonzero(np.isnan(bounds).any(axis=2) & ~np.isnan(values)), strict=True):
-            reasons[row][place] = intervals.why_none(sample.clusters)
+            if intervals.too_few(sample):
+                reasons[row][place] = f"no interval from {sample.freedom + 1} independent clusters"
+            elif alike[row, place]:
+                reasons[row][place] = "no interval: all clusters score alike"
+            else:
+                reasons[row][place] = "no interval: it hangs on too few clusters"
     return reasons
 
 
@@ -84,7 +93,7 @@ def _score_sums(metrics: Sequence[Metric], pairs: Pairs, sample: Sample, level: 
 def _score_joint(metrics: Sequence[Metric], pairs: Pairs, sample: Sample, level: float) -> tuple[list[int], _Part]:
     chosen = {row: metric for row, metric in enumerate(metrics) if isinstance(metric, SumMetric) and metric.joint}
     shape = (len(chosen), len(pairs) + 1)
-    part = _Part(np.full(shape, np.nan), np.full((*shape, 2), np.nan), np.zeros((*shape, sample.clusters)))
+    part = _Part(np.full(shape, np.nan), np.full((*shape, 2), np.nan), np.full((*shape, sample.clusters), np.nan))
     for place, metric in enumerate(chosen.values()):
         truths, predictions = zip(*(pairs[name] for name in metric.joint), strict=True)
         pair = np.column_stack(truths), np.column_stack(predictions)
@@ -98,12 +107,16 @@ def _score_joint(metrics: Sequence[Metric], pairs: Pairs, sample: Sample, level:
 def _studentized(
     values: Floats, draws: Floats, left_out: Floats, scales: list[Scale], sample: Sample, level: float
 ) -> tuple[Floats, Floats]:
-    """Intervals (k, 2) and influences (k, clusters) of values (k, 1)."""
+    """Intervals (k, 2) and influences (k, clusters) of values (k, 1).
+
+    A value at the end of its scale is at the end whichever cluster is left out: nothing moves it.
+    """
     with np.errstate(all="ignore"):
-        moved = [
-            scale.there(value) - scale.there(some) for scale, value, some in zip(scales, values, left_out, strict=True)
-        ]
-        influences = sample.centred(np.array(moved))
+        there = np.array([scale.there(value) for scale, value in zip(scales, values, strict=True)])
+        left = np.array([scale.there(some) for scale, some in zip(scales, left_out, strict=True)])
+        moved = np.where(np.isinf(there) & (left == there), 0, there - left)
+        moved = np.where(np.isfinite(moved).all(axis=1, keepdims=True), moved, np.nan)
+        influences = sample.centred(moved)
     return intervals.studentized(values[:, 0], draws, influences, scales, sample, level), influences
 
 
@@ -123,9 +136,8 @@ def _score_quantiles(metrics: Sequence[Metric], pairs: Pairs, sample: Sample, le
         for (row, q), some in zip(chosen.items(), drawn, strict=True):
             influences[row, place] = sample.quantile_influence(errors, q, values[row, place], some)
     values, draws, influences = (_with_mean(array[rows], values[rows]) for array in (values, draws, influences))
-    bounds = intervals.percentile(draws.reshape(values.size, sample.size), level).reshape(*values.shape, 2)
-    centred = sample.centred(influences.reshape(-1, sample.clusters)).reshape(influences.shape)
-    return rows, _Part(values, bounds, centred)
+    bounds = intervals.percentile(values.ravel(), draws.reshape(values.size, sample.size), level, sample)
+    return rows, _Part(values, bounds.reshape(*values.shape, 2), influences)
 
 
 def _with_mean(found: Floats, values: Floats) -> Floats:

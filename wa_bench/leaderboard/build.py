@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from wa_bench.errors import DataError, Fault
+from wa_bench.errors import DataError, Fault, FaultyInputError
 from wa_bench.files import write_text
 from wa_bench.leaderboard import pages
 from wa_bench.leaderboard.ranking import Entry, rank
@@ -22,9 +22,8 @@ def boards(folder: str | os.PathLike[str], source: str | None = None) -> list[tu
     """The ranked submissions of every track that has some, from ``<folder>/<track>/<slug>/``.
 
     Raises:
-        SubmissionError: a submission that cannot be scored.
-        DataError: no submission is there, a folder is in the wrong place, stored scores are missing or wrong, or two
-            submissions of a track have names that look alike.
+        DataError: all faults at once: no submission is there, one cannot be scored or lies in the wrong place, stored
+            scores are missing or wrong, two submissions of a track have names that look alike or equal predictions.
     """
     known = available()
     folder = Path(folder)
@@ -41,12 +40,30 @@ def boards(folder: str | os.PathLike[str], source: str | None = None) -> list[tu
         faults.append(Fault(str(folder), "submissions as <track>/<name>/card.yaml", "none"))
     if faults:
         raise DataError(*faults)
-    submissions = {name: [_submission(path, source) for path in paths] for name, paths in folders.items()}
+    submissions: dict[str, list[Submission]] = {name: [] for name in folders}
+    for name, paths in folders.items():
+        for path in paths:
+            try:
+                submissions[name].append(_submission(path, source))
+            except FaultyInputError as error:
+                faults += error.faults
     for found in submissions.values():
         faults += imitations({str(submission.folder): submission.card.name for submission in found})
+        faults += _copies(found)
     if faults:
         raise DataError(*faults)
     return [(known[name], rank(found)) for name, found in submissions.items()]
+
+
+def _copies(submissions: list[Submission]) -> list[Fault]:
+    """Equal predictions under another name would push others down the board."""
+    first: dict[str, Submission] = {}
+    faults = []
+    for each in submissions:
+        other = first.setdefault(each.predictions.content(), each)
+        if other is not each:
+            faults.append(Fault(str(each.predictions_file), "predictions of its own", f"those of {other.card.slug}"))
+    return faults
 
 
 def _submission(path: Path, source: str | None) -> Submission:

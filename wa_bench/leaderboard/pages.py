@@ -99,10 +99,10 @@ def _summaries(report: Report) -> list[dict[str, Any]]:
 
 
 def _rank(entry: Entry) -> str | None:
-    """The rank, and the range of ranks where it is wider."""
+    """The rank, or the range of ranks that it may have."""
     if entry.rank is None:
         return None
-    return str(entry.rank) if entry.best == entry.worst else f"{entry.rank} ({entry.best}–{entry.worst})"
+    return str(entry.rank) if entry.rank == entry.worst else f"{entry.rank}–{entry.worst}"
 
 
 def _interval(row: dict[str, Any]) -> str | None:

@@ -17,15 +17,15 @@ from wa_bench.submissions.folder import Submission
 class Entry:
     """A line of the board.
 
-    ``rank`` is that of its tie group: one more than the number of submissions in the groups above. ``best`` and
-    ``worst`` are the ranks that it may truly have. All are None for controls and for submissions that leave designs
-    out.
+    ``rank`` is one more than the number of submissions that the paired test finds better, ``worst`` the number of
+    those that it does not find worse: the submission may truly have any rank between. ``tie_group`` numbers the groups
+    that it cannot part. All are None for controls and for submissions that leave designs out.
     """
 
     submission: Submission
     rank: int | None = None
-    best: int | None = None
     worst: int | None = None
+    tie_group: int | None = None
 
     @property
     def card(self) -> Card:
@@ -41,8 +41,8 @@ class Entry:
 def rank(submissions: Sequence[Submission]) -> list[Entry]:
     """Best first: by the mean of the track's ranking metric over the targets on the first exam split.
 
-    Submissions that the corrected paired test cannot part share a rank (``Comparison.tie_groups``); within a tie group
-    the mean orders them, and equal means the track's tie-breaker. Controls stand in line without a rank. Submissions
+    The track's tie-breaker orders equal means. Ranks follow from the paired test, corrected for the number of pairs, so
+    that submissions which it cannot tell apart share one. Controls stand in line without a rank. Submissions
     that leave out designs come last, whatever their score on the rest.
     """
 
@@ -56,18 +56,15 @@ def rank(submissions: Sequence[Submission]) -> list[Entry]:
     entries = {each.card.slug: Entry(each) for each in ordered}
     if ranked:
         comparison = compare([each.report for each in ranked])
-        groups = comparison.tie_groups()
-        for each, group, (best, worst) in zip(ranked, groups, comparison.rank_ranges(), strict=True):
-            entries[each.card.slug] = Entry(each, groups.index(group) + 1, best, worst)
+        for each, group, ranks in zip(ranked, comparison.tie_groups(), comparison.rank_ranges(), strict=True):
+            entries[each.card.slug] = Entry(each, *ranks, group + 1)
     return [entries[each.card.slug] for each in ordered]
 
 
 def _badness(report: Report, metric: str) -> float:
     """A mean that is smaller the better it is; infinite where undefined."""
     mean = report.mean(metric)
-    if mean is None:
-        return math.inf
-    return {"higher": -mean, "lower": mean, "zero": abs(mean)}[parse_metric(metric).better]
+    return math.inf if mean is None else parse_metric(metric).badness(mean)
 
 
 def _complete(report: Report) -> bool:

@@ -37,6 +37,8 @@ class Review:
     def lines(self) -> list[str]:
         """The verdict as text for people."""
         where = self.folder or "the proposal"
+        if self.submission is None and not self.faults:
+            return [f"GOOD: no file of {BOARD}/ is touched"]
         if self.submission is None:
             return [f"REFUSED: {where}, {len(self.faults)} faults", *(f"- {fault}" for fault in self.faults)]
         report = self.submission.report
@@ -52,17 +54,26 @@ class Review:
         return f"<h3>{escape(title)}</h3>\n<pre>{escape(chr(10).join(rest))}</pre>\n"
 
 
-def review(changed: bytes, root: str | os.PathLike[str], source: str | None = None) -> Review:
-    """Judge a proposal.
+def review(
+    changed: bytes,
+    root: str | os.PathLike[str],
+    source: str | None = None,
+    base: str | os.PathLike[str] | None = None,
+) -> Review:
+    """Judge a proposal. One that touches no submission is none of ours, and good.
 
     Args:
         changed: paths of all changed files relative to ``root``, each ended by a NUL, as ``git diff --name-only -z``
             prints them; deleted files too.
         root: the proposed state of the repository.
         source: where the track's records are, if not in the usual places.
+        base: the state before: a submission that is there already may be changed by its authors only, and controls
+            by maintainers only.
     """
     root = Path(root)
     folder = None
+    if changed and not any(name.startswith(os.fsencode(BOARD)) for name in changed.split(b"\0")):
+        return Review(None, ())
     try:
         track, slug = _only_folder(changed)
         folder = f"{BOARD}/{track}/{slug}"
@@ -71,7 +82,10 @@ def review(changed: bytes, root: str | os.PathLike[str], source: str | None = No
         if submission.card.track != track:
             place = f"{folder}/{CARD_FILE}, field track"
             raise SubmissionError(Fault(place, f"{track!r}, the folder it lies in", shown(submission.card.track)))
-        if faults := _imitations(root, track, submission):
+        faults = _imitations(root, track, submission)
+        if base is not None:
+            faults += _ownership(Path(base) / folder, submission)
+        if faults:
             raise SubmissionError(*faults)
         verify_scores(submission)
     except FaultyInputError as error:
@@ -124,3 +138,19 @@ def _imitations(root: Path, track: str, submission: Submission) -> list[Fault]:
         if other.name != submission.card.slug and (other / CARD_FILE).is_file():
             names[other.name] = read_card(other / CARD_FILE).name
     return imitations({**names, f"{CARD_FILE}, field name": submission.card.name})
+
+
+def _ownership(before: Path, submission: Submission) -> list[Fault]:
+    """Faults of a proposal that takes over a submission or makes a control, which takes no rank."""
+    card = submission.card
+    try:
+        old = read_card(before / CARD_FILE) if (before / CARD_FILE).is_file() else None
+    except SubmissionError as error:
+        return list(error.faults)
+    faults = []
+    if old is not None and old.authors != card.authors:
+        expected = f"{shown(old.authors)}, as on the board"
+        faults.append(Fault(f"{CARD_FILE}, field authors", expected, shown(card.authors), "ask a maintainer"))
+    if card.kind == "control" and (old is None or old.kind != "control"):
+        faults.append(Fault(f"{CARD_FILE}, field kind", "surrogate", "control", "maintainers add controls"))
+    return faults
