@@ -134,7 +134,7 @@ def test_a_proposal_is_reviewed_with_a_summary(submission: Path, tmp_path: Path)
     shown = run(*command, "--summary", tmp_path / "summary.md")
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.startswith(f"GOOD: {place}, {rows_in(submission)} predictions")
-    (tmp_path / "changed").write_bytes(b"setup.py\0")
+    (tmp_path / "changed").write_bytes(f"{place}/card.yaml\0setup.py\0".encode())
     shown = run(*command, "--summary", tmp_path / "summary.md")
     assert shown.returncode == 1
     assert "found 'setup.py'" in shown.stdout

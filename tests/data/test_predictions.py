@@ -79,7 +79,7 @@ def test_faults_of_a_file_name_the_file(good: pl.DataFrame, name: str, tmp_path:
     [
         ("p.parquet", b"PAR1 no", "expected a readable .parquet table"),
         ("p.csv", b"", "expected a readable .csv table, found no header"),
-        ("p.pkl", b"x", "expected a .parquet or .csv file, found a .pkl file"),
+        ("p.pkl", b"x", "expected a .parquet, .csv or .zip file, found a .pkl file"),
     ],
 )
 def test_unreadable_files_are_refused(name: str, content: bytes, message: str, tmp_path: Path) -> None:

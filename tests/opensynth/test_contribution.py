@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +18,6 @@ from typer.testing import CliRunner
 from wa_bench.cli import app
 from wa_bench.errors import DataError
 from wa_bench.files import replacing
-from wa_bench.opensynth import contribution
 from wa_bench.opensynth.contribution import contribute, examine, gather
 from wa_bench.opensynth.generate import Measurement, record
 from wa_bench.opensynth.queue import Queue, write_records
@@ -189,12 +190,18 @@ def test_a_bundle_holds_two_plain_files_and_nothing_else(bundle: Path, tmp_path:
     assert "expected a folder, found none" in faults(bundle / "none")[0]
 
 
-def test_a_small_file_that_stands_for_much_memory_is_refused(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_small_file_that_stands_for_much_memory_is_refused(bundle: Path) -> None:
     first, _ = read(bundle)
     rewrite(bundle, *[replace(first, model_name="x" * 100_000)] * 2000)
     assert (bundle / "records.parquet").stat().st_size < 1_000_000
-    monkeypatch.setattr(contribution, "_MAX_MEMORY", 100_000_000)
-    assert "expected a readable Parquet file" in faults(bundle)[0]
+    # In a process of its own: one that has run for long has freed memory to take from without asking for more.
+    code = f"""
+from pathlib import Path
+contribution._MAX_MEMORY = 100_000_000
+contribution.examine(Path({str(bundle)!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "DataError: records.parquet: expected a readable Parquet file" in done.stderr
 
 
 def test_a_bundle_of_many_faults_is_not_read_to_its_end(bundle: Path) -> None:
