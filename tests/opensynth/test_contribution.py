@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from wa_bench.cli import app
 from wa_bench.errors import DataError
 from wa_bench.files import replacing
+from wa_bench.opensynth import contribution
 from wa_bench.opensynth.contribution import contribute, examine, gather
 from wa_bench.opensynth.generate import Measurement, record
 from wa_bench.opensynth.queue import Queue, write_records
