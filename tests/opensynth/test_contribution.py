@@ -198,6 +198,7 @@ def test_a_small_file_that_stands_for_much_memory_is_refused(bundle: Path) -> No
     # In a process of its own: one that has run for long has freed memory to take from without asking for more.
     code = f"""
 from pathlib import Path
+from wa_bench.opensynth import contribution
 contribution._MAX_MEMORY = 100_000_000
 contribution.examine(Path({str(bundle)!r}))
 """
