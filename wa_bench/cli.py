@@ -6,6 +6,7 @@ Exit codes: 0 good, 1 the input is at fault, 2 usage.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,6 +56,7 @@ SubmissionPath = Annotated[Path, typer.Argument(help="A submission folder, or a 
 
 def main() -> None:
     """Run the command line; a fault of the input is one message and exit code 1."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads stop each other where cores are shared
     try:
         app()
     except (WaBenchError, OSError) as error:
@@ -255,6 +257,70 @@ def estimate(
     if grid is not None and plot is not None:
         draw(grid, plot)
         print(f"wrote {plot}", file=sys.stderr)
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(help="Name of the surrogate.")],
+    track: Annotated[str, typer.Option(help="Name of the track.")],
+    out: Annotated[Path, typer.Option(help="Folder for the surrogate; holds the checkpoints until it is done.")],
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Setting, key=value; may be given again.")] = None,
+    fraction: Annotated[
+        str | None, typer.Option(help="Learning curve: shares of the training set, such as 0.1,0.3,1.")
+    ] = None,
+    source: Records = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a surrogate on the train split, watched on val; interrupted, the same command goes on."""
+    import wa_bench as wb
+    from wa_bench.evaluation.report import number
+    from wa_bench.learning_curve import learning_curve
+    from wa_bench.surrogates.estimator import settings_of
+
+    given = settings_of(name, settings or [])
+    shares = [1.0] if fraction is None else _shares(fraction)
+    folders = [out if fraction is None else out / f"fraction-{share:g}" for share in shares]
+    exam = wb.load(track, wb.track(track).exam_splits, source)
+    train_set, val = wb.load(track, "train", source), wb.load(track, "val", source)
+    points = learning_curve(name, given, train_set, val, exam, dict(zip(folders, shares, strict=True)))
+    if as_json:
+        print(json.dumps([point.to_dict() for point in points]))
+        return
+    metrics = [f"{metric} {split}" for split in exam.splits for metric in points[0].scores[split]]
+    rows = [
+        [
+            f"{p.designs:,}",
+            *(number(value) for split in exam.splits for value in p.scores[split].values()),
+            str(p.folder),
+        ]
+        for p in points
+    ]
+    _print_table(["designs", *metrics, "folder"], rows)
+
+
+@app.command()
+def predict(
+    folder: Annotated[Path, typer.Argument(help="Folder of a trained surrogate.")],
+    track: Annotated[str, typer.Option(help="Name of the track.")],
+    out: Annotated[Path, typer.Option(help="The .parquet or .csv file to write.")],
+    split: Annotated[list[str] | None, typer.Option(help="Split; may be given again. The exams by default.")] = None,
+    intervals: Annotated[Path | None, typer.Option(help="Also write intervals, to this .parquet file.")] = None,
+    level: Annotated[float, typer.Option(help="Share of designs whose truth the intervals shall hold.")] = 0.9,
+    source: Records = None,
+) -> None:
+    """Predict designs with a trained surrogate."""
+    import wa_bench as wb
+    from wa_bench.files import replacing
+    from wa_bench.surrogates import Estimator
+
+    model = Estimator.load(folder)
+    designs = wb.load(track, split or wb.track(track).exam_splits, source)
+    answers = model.predict(designs)
+    if intervals is not None:
+        with replacing(intervals) as partial:
+            model.interval(designs, level).write_parquet(partial)
+    answers.write(out)
+    print(f"wrote {answers.frame().height:,} predictions to {out}")
 
 
 @data_app.command("list")
@@ -684,6 +750,16 @@ def _seed_range(text: str) -> range:
     if not (first.isdecimal() and end.isdecimal() and int(first) < int(end)):
         raise typer.BadParameter(f"expected FIRST:END with FIRST below END, such as 0:100, found {text!r}")
     return range(int(first), int(end))
+
+
+def _shares(text: str) -> list[float]:
+    try:
+        shares = [float(part) for part in text.split(",")]
+    except ValueError:
+        shares = []
+    if not shares or not all(0 < share <= 1 for share in shares):
+        raise typer.BadParameter(f"expected shares above 0 and up to 1, such as 0.1,0.3,1, found {text!r}")
+    return shares
 
 
 def _work_on(queue: Queue, jobs: int, ray_memory: int | None, *, retry_failed: bool = False) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -16,7 +17,17 @@ from wa_bench.surrogates import Estimator, features
 from wa_bench.surrogates.controls import Oracle
 from wa_bench.surrogates.trees import Trees
 
-NAMES = sorted(wb.surrogates.available())
+pytest.importorskip("torch_geometric", reason="needs the extra torch")
+
+NAMES = wb.surrogates.available()
+QUICK: dict[str, dict[str, Any]] = {
+    "ensemble": {"members": ("analytic", "trees")},
+    "gnn": {"epochs": 2},
+    "gnn-paper": {"epochs": 1, "width": 8},
+    "transformer": {"epochs": 2},
+    "transformer-paper": {"epochs": 1, "width": 16},
+    "trees": {"iterations": 40},
+}
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +37,7 @@ def train() -> wb.Dataset:
 
 @pytest.fixture(scope="module")
 def fitted(train: wb.Dataset) -> dict[str, Estimator]:
-    quick = {"trees": {"iterations": 40}}
-    return {name: wb.surrogate(name, **quick.get(name, {})).fit(train) for name in NAMES}
+    return {name: wb.surrogate(name, **QUICK.get(name, {})).fit(train) for name in NAMES}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -45,6 +55,11 @@ def test_saved_and_loaded_it_predicts_the_same(
 def test_every_design_gets_an_answer(name: str, fitted: dict[str, Estimator], exam: wb.Dataset) -> None:
     answered = fitted[name].predict(exam).frame()["sample_id"]
     assert sorted(answered) == sorted(exam.frame().collect()["sample_id"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_designs_get_no_answers(name: str, fitted: dict[str, Estimator], exam: wb.Dataset) -> None:
+    assert fitted[name].predict(exam.select(pl.col("lut") < 0)).frame().is_empty()
 
 
 def test_the_order_of_quality_is_oracle_trees_constant(fitted: dict[str, Estimator], exam: wb.Dataset) -> None:
@@ -65,7 +80,7 @@ def test_trees_with_one_seed_predict_the_same_twice(train: wb.Dataset, exam: wb.
 @pytest.mark.parametrize("name", NAMES)
 def test_surrogates_know_no_track_by_name(name: str, mirror: Path) -> None:
     real = wb.load("hls4ml", ["test", "exemplar"], source=mirror / "wa-hls4ml-excerpt")
-    predictions = wb.surrogate(name).fit(real).predict(real)
+    predictions = wb.surrogate(name, **QUICK.get(name, {})).fit(real).predict(real)
     assert wb.evaluate(predictions, real).coverage() == 1
 
 
@@ -119,7 +134,15 @@ def test_the_kind_need_not_be_known_to_load_it(fitted: dict[str, Estimator], tmp
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"surrogate": "trees"}'])
 @pytest.mark.parametrize(
-    ("name", "file"), [("trees", "surrogate.json"), ("trees", "trees.skops"), ("constant", "means.json")]
+    ("name", "file"),
+    [
+        ("trees", "surrogate.json"),
+        ("trees", "trees.skops"),
+        ("constant", "means.json"),
+        ("nearest", "designs.safetensors"),
+        ("gnn", "weights.safetensors"),
+        ("ensemble", "weights.json"),
+    ],
 )
 def test_damaged_files_are_an_error_that_names_the_folder(
     name: str, file: str, content: bytes, fitted: dict[str, Estimator], tmp_path: Path
@@ -156,6 +179,16 @@ def test_a_missing_extra_is_an_error_that_says_how_to_install_it(
             Trees().fit(train)
         else:
             figures.parity(wb.evaluate(wb.surrogate("oracle").predict(exam), exam))
+
+
+def test_what_a_surrogate_needs_is_imported_when_it_is_asked_for() -> None:
+    code = (
+        "import sys, wa_bench as wb; wb.surrogate('analytic'); print('torch' in sys.modules); "
+        "sys.modules['torch'] = None; wb.surrogate('gnn')"
+    )
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert asked.stdout.strip() == "False"
+    assert "expected the package torch, found none; install it: pip install 'wa-bench[torch]'" in asked.stderr
 
 
 def test_weights_of_foreign_types_are_not_loaded(fitted: dict[str, Estimator], tmp_path: Path) -> None:

@@ -60,8 +60,8 @@ def graph_batch(encoded: Encoded, rows: Indices) -> Any:
     with needs_extra("torch"):
         from torch_geometric.data import Batch
 
-    layers, pointers = _gathered(encoded.pointers, rows)
-    edges, edge_pointers = _gathered(encoded.edge_pointers, rows)
+    layers, pointers = gathered(encoded.pointers, rows)
+    edges, edge_pointers = gathered(encoded.edge_pointers, rows)
     counts = np.diff(pointers)
     batch = Batch(
         x=torch.from_numpy(encoded.layers[layers]),
@@ -81,7 +81,7 @@ def graph_batch(encoded: Encoded, rows: Indices) -> Any:
 
 def sequence_batch(encoded: Encoded, rows: Indices) -> Sequences:
     """Designs as padded sequences."""
-    layers, pointers = _gathered(encoded.pointers, rows)
+    layers, pointers = gathered(encoded.pointers, rows)
     counts = np.diff(pointers)
     mask = np.arange(counts.max(initial=0)) < counts[:, None]
 
@@ -102,7 +102,7 @@ def sequence_batch(encoded: Encoded, rows: Indices) -> Sequences:
     )
 
 
-def _gathered(pointers: Indices, rows: Indices) -> tuple[Indices, Indices]:
+def gathered(pointers: Indices, rows: Indices) -> tuple[Indices, Indices]:
     """Places of everything that belongs to ``rows``, and where each row's begins among them."""
     starts = pointers[rows]
     counts = pointers[rows + 1] - starts

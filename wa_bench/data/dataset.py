@@ -135,7 +135,7 @@ class Dataset:
         return sha256(rows.sort(rows.columns).write_csv().encode()).hexdigest()
 
     def _targets(self) -> pl.LazyFrame:
-        return self.frame().select("sample_id", "split", *self.track.group_columns, *_targets(self.track))
+        return self.frame().select("sample_id", "split", *self.track.group_columns, *targets_of(self.track))
 
     @property
     def skipped(self) -> list[Fault]:
@@ -199,7 +199,7 @@ class Dataset:
 
         if self.kind is not Design:
             raise DataError(Fault(repr(self), "records of networks with layers", "others", "use frame()"))
-        wanted = self.frame().select(*ENCODED_COLUMNS, *_targets(self.track))
+        wanted = self.frame().select(*ENCODED_COLUMNS, *targets_of(self.track))
         targets = self.track.target_names
         parts = [encode(rows, targets) for rows in wanted.collect_batches(chunk_size=_ROWS)]
         return joined(parts or [encode(wanted.collect(), targets)])
@@ -302,7 +302,7 @@ def _places(chosen: Track, source: str | os.PathLike[str] | None) -> dict[str, s
     return found
 
 
-def _targets(chosen: Track) -> list[pl.Expr]:
+def targets_of(chosen: Track) -> list[pl.Expr]:
     """The targets as Float64, each from its column or from a field of a struct column."""
     targets = []
     for name, path in zip(chosen.target_names, chosen.target_columns, strict=True):

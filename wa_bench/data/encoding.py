@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 KINDS = (
     "other",
@@ -66,6 +69,7 @@ ENCODED_COLUMNS = ("layers", "reuse_factor", "clock_ns", "precision", "io_type",
 Floats = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
+Arrays = TypeVar("Arrays", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -122,8 +126,8 @@ def encode(frame: pl.DataFrame, targets: Sequence[str]) -> Encoded:
     )
 
 
-def joined(parts: Iterable[Encoded]) -> Encoded:
-    """Encodings one after another as one.
+def joined(parts: Iterable[Arrays]) -> Arrays:
+    """Encodings one after another as one: any dataclass of arrays with fields of the same names and meaning.
 
     Raises:
         ValueError: there are none.
@@ -132,14 +136,14 @@ def joined(parts: Iterable[Encoded]) -> Encoded:
     if len(given) == 1:
         return given[0]
     together: dict[str, Any] = {}
-    for field in fields(Encoded):
+    for field in fields(given[0]):
         arrays = [getattr(part, field.name) for part in given]
         if field.name.endswith("pointers"):
             steps = [np.diff(array) for array in arrays]
             together[field.name] = np.concatenate([[0], np.cumsum(np.concatenate(steps))])
         else:
             together[field.name] = np.concatenate(arrays, axis=1 if field.name == "edges" else 0)
-    return Encoded(**together)
+    return type(given[0])(**together)
 
 
 def _arrow(frame: pl.DataFrame, column: str) -> Any:

@@ -26,7 +26,7 @@ class Constant(Estimator):
     def __post_init__(self) -> None:
         self._means: dict[str, float] = {}
 
-    def _fit(self, train: Dataset, val: Dataset | None) -> None:
+    def _fit(self, train: Dataset, val: Dataset | None, work: Path | None) -> None:
         means = train.truth().select(pl.col(train.track.target_names).mean())
         self._means = means.row(0, named=True)
 

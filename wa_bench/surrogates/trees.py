@@ -47,7 +47,7 @@ class Trees(Estimator):
     def __post_init__(self) -> None:
         self._models: dict[str, Any] = {}
 
-    def _fit(self, train: Dataset, val: Dataset | None) -> None:
+    def _fit(self, train: Dataset, val: Dataset | None, work: Path | None) -> None:
         with needs_extra("surrogates"):
             from sklearn.ensemble import HistGradientBoostingRegressor
             from threadpoolctl import threadpool_limits

@@ -1,0 +1,72 @@
+"""Our graph network: small, on the true graph, skips included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wa_bench.errors import needs_extra
+from wa_bench.surrogates.inputs import PHYSICS
+from wa_bench.surrogates.neural import Neural
+from wa_bench.surrogates.ratio import RatioNetwork
+from wa_bench.surrogates.training import Batch, Shape, pooled
+
+with needs_extra("torch"):
+    import torch
+    from torch import Tensor, nn
+
+
+@dataclass
+class GraphNetwork(Neural):
+    """Messages along the edges, both ways; corrects the analytic estimate (see :mod:`~wa_bench.surrogates.ratio`).
+
+    Settings, beside those of :class:`~wa_bench.surrogates.neural.Neural`:
+        width: numbers that describe a layer.
+        depth: rounds of messages.
+        dropout: share of numbers left out in training.
+        margin: how far an answer may lie beyond the training set's largest, as a factor.
+    """
+
+    epochs: int = 60
+    fewest_steps: int = 10
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-1
+    width: int = 48
+    depth: int = 3
+    dropout: float = 0.1
+    margin: float = 1.5
+
+    name = "gnn"
+    title = "Graph network on the analytic estimate"
+    view = PHYSICS
+
+    def _network(self, shape: Shape) -> _GraphNetwork:
+        return _GraphNetwork(shape, self.width, self.depth, self.dropout, self.margin)
+
+
+class _GraphNetwork(RatioNetwork):
+    def __init__(self, shape: Shape, width: int, depth: int, dropout: float, margin: float) -> None:
+        super().__init__(shape, width, dropout, margin)
+        self.rounds = nn.ModuleList(_Round(width) for _ in range(depth))
+
+    def encode(self, batch: Batch, layers: Tensor, designs: Tensor) -> tuple[Tensor, Tensor]:
+        degrees = [torch.bincount(ends, minlength=len(layers)).clamp(min=1).unsqueeze(1) for ends in batch.edges]
+        shares = [1 / degree.to(layers.dtype) for degree in degrees]
+        for step in self.rounds:
+            layers = step(layers, batch.edges, shares)
+        return layers, torch.cat(pooled(layers, batch)[1:], dim=1)
+
+
+class _Round(nn.Module):
+    """A layer hears the mean of those that it reads and the mean of those that read it."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.say = nn.Linear(width, 3 * width)
+
+    def forward(self, layers: Tensor, edges: Tensor, shares: list[Tensor]) -> Tensor:
+        own, onward, back = self.say(self.norm(layers)).chunk(3, dim=1)
+        source, receiver = edges
+        read = torch.zeros_like(own).index_add(0, receiver, onward.index_select(0, source)) * shares[1]
+        readers = torch.zeros_like(own).index_add(0, source, back.index_select(0, receiver)) * shares[0]
+        return layers + torch.relu(own + read + readers)

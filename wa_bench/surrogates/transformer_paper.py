@@ -1,0 +1,74 @@
+"""The transformer of the wa-hls4ml paper, as published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wa_bench.errors import needs_extra
+from wa_bench.surrogates.neural import Neural
+from wa_bench.surrogates.published import NUMBERS, ONE_HOT, PUBLISHED, PublishedNetwork
+from wa_bench.surrogates.training import Batch, Schedule, Shape, sequences
+
+with needs_extra("torch"):
+    import torch
+    from torch import Tensor, nn
+
+_LONGEST = 64
+"""Places with a vector of their own (the paper has up to 51); layers after them share the last one's."""
+
+
+@dataclass
+class PaperTransformer(Neural):
+    """Encoder over the layers with a CLS token (arXiv:2511.05615), trained by Adam on z-scores of the logarithm.
+
+    A layer's 33 inputs are projected to ``width`` and get a learned vector of their place; the CLS token's output goes
+    through one linear step. Inputs and labels: :mod:`~wa_bench.surrogates.published`. The paper trains on a GPU.
+
+    Settings, beside those of :class:`~wa_bench.surrogates.neural.Neural`:
+        width: numbers that describe a layer, also between the two steps of a block.
+        heads: of the attention.
+        depth: blocks.
+        dropout: share of numbers left out in training.
+    """
+
+    epochs: int = 250
+    batch_size: int = 1024
+    learning_rate: float = 1e-5
+    weight_decay: float = 0.0
+    schedule: Schedule = "constant"
+    patience: int = 250
+    clip: float | None = None
+    width: int = 512
+    heads: int = 8
+    depth: int = 2
+    dropout: float = 0.1
+
+    name = "transformer-paper"
+    title = "Transformer of the wa-hls4ml paper"
+    view = PUBLISHED
+
+    def _network(self, shape: Shape) -> _PaperTransformer:
+        return _PaperTransformer(shape, self.width, self.heads, self.depth, self.dropout)
+
+
+class _PaperTransformer(PublishedNetwork):
+    def __init__(self, shape: Shape, width: int, heads: int, depth: int, dropout: float) -> None:
+        super().__init__(shape, NUMBERS)
+        self.project = nn.Linear(NUMBERS + ONE_HOT, width)
+        self.places = nn.Parameter(0.02 * torch.randn(_LONGEST, width))
+        self.cls = nn.Parameter(0.02 * torch.randn(width))
+        block = nn.TransformerEncoderLayer(width, heads, width, dropout, batch_first=True)
+        self.encoder = nn.TransformerEncoder(block, depth, enable_nested_tensor=False)
+        self.head = nn.Linear(width, len(shape.targets))
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Z-scores (designs, targets)."""
+        layers = self.project(self.inputs(batch)) + self.places[batch.place.clamp(max=_LONGEST - 1)]
+        count = len(batch.designs)
+        tokens = torch.cat([self.cls.expand(count, -1), layers])
+        read = torch.zeros_like(tokens[:count])
+        for some in sequences(batch):
+            encoded = self.encoder(tokens[some.tokens], src_key_padding_mask=~some.present)
+            read = read.index_put((some.tokens[:, 0],), encoded[:, 0].to(read.dtype))
+        answers: Tensor = self.head(read)
+        return answers
