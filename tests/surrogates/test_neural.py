@@ -253,7 +253,7 @@ def test_answers_of_the_paper_s_networks_stay_below_the_training_maximum(
 
 
 def test_a_probability_below_one_half_answers_zero_and_one_above_the_ratio(val: Dataset) -> None:
-    inputs = replace(read(val, PHYSICS), exact=np.zeros((131, 6), np.bool_))
+    inputs = replace(read(val, PHYSICS), exact=np.zeros((val.truth().height, 6), np.bool_))
     network = ratio_network("gnn", inputs, val.track.target_names)
     with torch.no_grad():
         network.of_design[-1].bias[6:] = -1e3

@@ -114,7 +114,7 @@ class Dataset:
             )
         parts = []
         targets = self.track.target_names
-        columns = [pl.col("sample_id", "split", *self.track.group_columns), *_targets(self.track)]
+        columns = [pl.col("sample_id", "split", *self.track.group_columns), *targets_of(self.track)]
         for exam in self.track.exams:
             if exam.split not in self.splits:
                 continue
