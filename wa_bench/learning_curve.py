@@ -12,9 +12,8 @@ import polars as pl
 
 from wa_bench.data.dataset import Dataset
 from wa_bench.evaluation.evaluator import evaluate
+from wa_bench.evaluation.report import Settings
 from wa_bench.surrogates.estimator import surrogate
-
-_METRICS = ("R2", "SMAPE(eps=1)")
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Point:
         share: of the training set.
         designs: that it learned from.
         folder: where it is saved.
-        scores: by split and metric, the mean over the targets.
+        scores: by split and metric (those that rank), the mean over the targets.
     """
 
     share: float
@@ -55,8 +54,9 @@ def learning_curve(
         some = part(train, share)
         model = surrogate(name, **settings).fit(some, val, work=folder)
         model.save(folder)
-        report = evaluate(model.predict(exam), exam)
-        scores = {split: {metric: report.mean(metric, split) for metric in _METRICS} for split in exam.splits}
+        report = evaluate(model.predict(exam), exam, Settings(resamples=0))
+        metrics = (exam.track.rank_by, exam.track.tie_breaker)
+        scores = {split: {metric: report.mean(metric, split) for metric in metrics} for split in exam.splits}
         points.append(Point(share, some.truth().height, folder, scores))
     return points
 

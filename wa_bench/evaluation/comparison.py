@@ -26,12 +26,14 @@ from wa_bench.errors import DataError, Fault
 from wa_bench.evaluation.influence import Influence
 from wa_bench.evaluation.intervals import normal_quantile
 from wa_bench.evaluation.metrics import Floats, parse_metric
-from wa_bench.evaluation.report import MEAN, MOST_RESAMPLES, Report, prediction_column
+from wa_bench.evaluation.report import MEAN, Report, prediction_column
+from wa_bench.evaluation.resampling import spread
 
 _FEWEST_BEYOND = 5
 """Resamples that must lie beyond a quantile for it to be read off; farther out the normal distribution goes on."""
 _FEWEST_TO_LEARN_FROM = 10
 """Pairs, of which one odd submission is in less than half."""
+_MOST_RESAMPLES = 20_000
 _MOST_CELLS = 20_000_000
 _CELLS_AT_ONCE = 4_000_000
 """Pairs times resamples."""
@@ -184,16 +186,16 @@ class _Judge:
         one, two = np.triu_indices(count, 1)
         weights = self._drawn(exam, split, len(one))
         wanted = 1 - (1 - self._level) / len(one)
-        had = min(wanted, 1 - _FEWEST_BEYOND / len(weights))
+        had = min(wanted, 1 - _FEWEST_BEYOND / weights.shape[1])
         longer = normal_quantile(wanted) / normal_quantile(had)
         errors, yardsticks = np.empty((2, len(one)))
-        at_once = max(1, _CELLS_AT_ONCE // len(weights))
+        at_once = max(1, _CELLS_AT_ONCE // weights.shape[1])
         for start in range(0, len(one), at_once):
             some = slice(start, start + at_once)
             apart = moved[one[some]] - moved[two[some]]
             errors[some] = np.sqrt(np.square(apart).sum(axis=1))
             with np.errstate(divide="ignore", invalid="ignore"):
-                distance = np.abs(apart @ weights.T) / exam.spread(apart, weights)
+                distance = np.abs(apart @ weights) / spread(apart, weights, exam.strata)
             distance = np.where(np.isnan(distance), np.inf, distance)
             yardsticks[some] = np.quantile(distance, had, axis=1, method="inverted_cdf") * longer
         alike = errors == 0
@@ -205,10 +207,10 @@ class _Judge:
         return margins
 
     def _drawn(self, exam: Influence, split: str, pairs: int) -> Floats:
-        """Weights (resamples, pools): as many as the correction for the pairs asks for, within bounds."""
+        """Weights (pools, resamples): as many as the correction for the pairs asks for, within bounds."""
         if split not in self._weights:
             settings = self._reports[0].settings
-            asked = min(int(_FEWEST_BEYOND * pairs / (1 - self._level)), MOST_RESAMPLES // 5, _MOST_CELLS // pairs)
+            asked = min(int(_FEWEST_BEYOND * pairs / (1 - self._level)), _MOST_RESAMPLES, _MOST_CELLS // pairs)
             self._weights[split] = exam.weights(max(settings.resamples, asked), settings.seed)
         return self._weights[split]
 

@@ -29,17 +29,8 @@ class Influence(NamedTuple):
     strata: Codes
 
     def weights(self, count: int, seed: int | Sequence[int]) -> Floats:
-        """How often each pool is drawn in resamples of the exam: (count, pools)."""
-        return draw(self.strata, count, np.random.default_rng(seed)).T.astype(np.float64)
-
-    def spread(self, influences: Floats, weights: Floats) -> Floats:
-        """Standard errors (k, resamples) that resamples would state of sums of influences (k, pools)."""
-        squares = np.square(influences) @ weights.T
-        for stratum in np.unique(self.strata):
-            members = self.strata == stratum
-            sums = influences[:, members] @ weights[:, members].T
-            squares -= np.square(sums) / weights[:, members].sum(axis=1)
-        return np.sqrt(np.maximum(squares, 0))
+        """How often each pool is drawn in resamples of the exam: (pools, count)."""
+        return draw(self.strata, count, np.random.default_rng(seed)).astype(np.float64)
 
 
 class Pools:

@@ -111,9 +111,13 @@ class SumMetric(Metric):
     def terms(self, truth: Floats, prediction: Floats) -> Floats:
         """What is summed: (n,), (n,) to (n, k)."""
 
-    @abstractmethod
     def of_sums(self, sums: Floats, count: Floats) -> Floats:
-        """The metric from sums (..., k) of the terms of ``count`` (...) designs; NaN where it is undefined."""
+        """The metric from sums (..., k) of the terms of ``count`` (...) designs; NaN where it is undefined.
+
+        The mean of a single term, unless a metric says otherwise.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(sums[..., 0] / count)
 
     def _score(self, truth: Floats, prediction: Floats) -> float:
         sums = self.terms(truth, prediction).sum(axis=0)
@@ -191,10 +195,6 @@ class SMAPE(SumMetric):
         with np.errstate(invalid="ignore"):
             return (200 * np.abs(truth - prediction) / (np.abs(truth) + np.abs(prediction) + self.eps))[:, None]
 
-    def of_sums(self, sums: Floats, count: Floats) -> Floats:
-        """Their mean."""
-        return _mean(sums, count)
-
 
 @dataclass(frozen=True)
 class RMSE(SumMetric):
@@ -214,7 +214,7 @@ class RMSE(SumMetric):
 
     def of_sums(self, sums: Floats, count: Floats) -> Floats:
         """Root of their mean."""
-        return np.asarray(np.sqrt(_mean(sums, count)))
+        return np.asarray(np.sqrt(super().of_sums(sums, count)))
 
 
 @dataclass(frozen=True)
@@ -300,10 +300,6 @@ class Within(SumMetric):
         """100 for a design within, 0 for another."""
         return np.where(np.abs(relative_percent_error(truth, prediction)) <= self.percent, 100.0, 0.0)[:, None]
 
-    def of_sums(self, sums: Floats, count: Floats) -> Floats:
-        """Their mean."""
-        return _mean(sums, count)
-
 
 @dataclass(frozen=True)
 class FitAccuracy(SumMetric):
@@ -335,10 +331,6 @@ class FitAccuracy(SumMetric):
         verdicts = [(counts <= room).all(axis=1) for counts in (truth, prediction)]
         return np.where(verdicts[0] == verdicts[1], 100.0, 0.0)[:, None]
 
-    def of_sums(self, sums: Floats, count: Floats) -> Floats:
-        """Their mean."""
-        return _mean(sums, count)
-
 
 @dataclass(frozen=True)
 class RMSLE(SumMetric):
@@ -358,7 +350,7 @@ class RMSLE(SumMetric):
 
     def of_sums(self, sums: Floats, count: Floats) -> Floats:
         """Root of their mean."""
-        return np.asarray(np.sqrt(_mean(sums, count)))
+        return np.asarray(np.sqrt(super().of_sums(sums, count)))
 
 
 @dataclass(frozen=True)
@@ -395,18 +387,13 @@ class Spearman(SumMetric):
 
     def of_sums(self, sums: Floats, count: Floats) -> Floats:
         """Their mean, kept in range."""
-        mean = np.clip(_mean(sums, count), -1, 1)
+        mean = np.clip(super().of_sums(sums, count), -1, 1)
         return np.asarray(np.where(np.abs(mean) > 1 - _ROUNDING, np.sign(mean), mean))
 
 
 def relative_percent_error(truth: Floats, prediction: Floats) -> Floats:
     """Signed percent error of each design, ``100 * (y - p) / (y + 1)``: the paper's RPE."""
     return 100 * (truth - prediction) / (truth + 1)
-
-
-def _mean(sums: Floats, count: Floats) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(sums[..., 0] / count)
 
 
 class _Ranks:

@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import polars as pl
 
 from wa_bench.errors import DataError, Fault, UnknownNameError
 from wa_bench.evaluation.influence import Influence
-from wa_bench.evaluation.metrics import APE, RPE, SMAPE, parse_cell, parse_metric
+from wa_bench.evaluation.metrics import APE, RPE, SMAPE, parse_cell, parse_metric, relative_percent_error
 from wa_bench.tracks.track import Track
 
 if TYPE_CHECKING:
@@ -169,14 +170,14 @@ class Report:
         """
         added = []
         for name in self.track.target_names:
-            truth, prediction = pl.col(name), pl.col(prediction_column(name))
+            truth = self.samples.get_column(name).to_numpy()
+            prediction = self.samples.get_column(prediction_column(name)).fill_null(np.nan).to_numpy()
             for metric in map(parse_metric, self.track.metrics):
                 if isinstance(metric, SMAPE):
-                    scale = truth.abs() + prediction.abs() + metric.eps
-                    added.append((200 * (truth - prediction).abs() / scale).alias(f"{name}_smape"))
+                    added.append(pl.Series(f"{name}_smape", metric.terms(truth, prediction)[:, 0]))
             if self._has_percent_errors:
-                added.append((100 * (truth - prediction) / (truth + 1)).alias(f"{name}_percent_error"))
-        return self.samples.with_columns(added)
+                added.append(pl.Series(f"{name}_percent_error", relative_percent_error(truth, prediction)))
+        return self.samples.with_columns(column.fill_nan(None) for column in added)
 
     @property
     def _has_percent_errors(self) -> bool:

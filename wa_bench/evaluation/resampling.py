@@ -79,7 +79,6 @@ class Sample:
         self._codes = codes
         self._order = np.argsort(codes, kind="stable")
         self._starts = np.searchsorted(codes[self._order], np.arange(self.clusters))
-
         self._sizes = np.bincount(codes, minlength=self.clusters).astype(np.float64)
 
     @cached_property
@@ -128,13 +127,7 @@ class Sample:
 
     def spread(self, influences: Floats) -> Floats:
         """Standard errors (k, resamples) that each resample would state, from influences (k, clusters)."""
-        squares = self._sums(np.square(influences.T))
-        for member in self._members.T.astype(bool):
-            drawn = self._wide[member]
-            sums = influences[:, member] @ drawn
-            with np.errstate(divide="ignore", invalid="ignore"):
-                squares -= np.nan_to_num(np.square(sums) / drawn.sum(axis=0))
-        return np.sqrt(np.maximum(squares, 0))
+        return spread(influences, self._wide, self._strata)
 
     def quantiles(self, wanted: Sequence[tuple[Floats, Sequence[float]]]) -> list[tuple[Floats, Floats]]:
         """Quantiles of errors, interpolated as numpy does.
@@ -235,6 +228,23 @@ class _Window:
         reach = _REACH * np.sqrt(np.square(inside - q * sizes).sum()) + 2
         self.start, self.end = max(0, int(middle - reach)), min(len(codes), int(middle + reach) + 1)
         self.below = np.bincount(codes[: self.start], minlength=len(sizes)).astype(np.float64)
+
+
+def spread(influences: Floats, weights: Floats, strata: Codes) -> Floats:
+    """Standard errors (k, resamples) that resamples would state of sums of influences.
+
+    Args:
+        influences: (k, clusters) about their mean within each stratum.
+        weights: (clusters, resamples) how often each cluster was drawn.
+        strata: (clusters,) the stratum of each.
+    """
+    squares = np.square(influences) @ weights
+    for stratum in np.unique(strata):
+        members = strata == stratum
+        drawn = weights[members]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            squares -= np.nan_to_num(np.square(influences[:, members] @ drawn) / drawn.sum(axis=0))
+    return np.asarray(np.sqrt(np.maximum(squares, 0)))
 
 
 def join(strata: Codes, most: int, rng: np.random.Generator) -> tuple[Codes, Codes]:
