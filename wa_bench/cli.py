@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wa_bench.evaluation.report import Report
-    from wa_bench.leaderboard.ranking import Entry
+    from wa_bench.leaderboard.board import Board
+    from wa_bench.leaderboard.gather import Sources
     from wa_bench.opensynth.queue import Queue
 
 app = typer.Typer(
@@ -51,6 +54,13 @@ OtherTruth = Annotated[str | None, typer.Option("--truth", help="Another truth t
 PredictionsPath = Annotated[Path, typer.Argument(help="A .parquet or .csv file, or the dataset authors' .zip.")]
 Resampled = Annotated[int, typer.Option("--resamples", min=0, help="Resamples for intervals; 0 for none.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the resamples.")]
+Submissions = Annotated[Path, typer.Argument(help="Holds <track>/<name>/ submissions.")]
+TrackRecords = Annotated[
+    list[str] | None,
+    typer.Option("--source", help="Where a track's records are, TRACK=FOLDER; may be given again. One track: FOLDER."),
+]
+Reported = Annotated[Path | None, typer.Option(help="Published results; by default 'reported' beside the submissions.")]
+Versions = Annotated[Path | None, typer.Option(help="Frozen boards; by default 'versions' beside the submissions.")]
 SubmissionPath = Annotated[Path, typer.Argument(help="A submission folder, or a .zip that 'submit pack' wrote.")]
 
 
@@ -86,8 +96,8 @@ def demo(
 
     notes = Console(stderr=True)
     with notes.status("") as status:
-        entries, page = demo.run(out, say=status.update)
-    _print_boards([entries], page, as_json)
+        board, page = demo.run(out, say=status.update)
+    _print_boards([board], page, as_json)
 
 
 @app.command()
@@ -590,17 +600,70 @@ def submit_review(
 
 @leaderboard_app.command("build")
 def leaderboard_build(
-    folder: Annotated[Path, typer.Argument(help="Holds <track>/<name>/ submissions.")],
+    folder: Submissions,
     site: Annotated[Path, typer.Option(help="Where the site goes.")],
-    source: Records = None,
+    source: TrackRecords = None,
+    reported: Reported = None,
+    versions: Versions = None,
+    base_url: Annotated[str, typer.Option(help="Where the site will stand, such as https://lab.example/board.")] = "",
+    verify: Annotated[bool, typer.Option("--verify", help="Compute all stored scores anew, with intervals.")] = False,
+    predictions: Annotated[bool, typer.Option(help="Whether predictions can be downloaded from the site.")] = True,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; as many as cores by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rank the submissions and build the static site."""
-    from wa_bench.leaderboard.build import boards, build
+    """Rank the submissions and build the static site; what did not change is kept."""
+    from wa_bench.leaderboard.build import build
+    from wa_bench.leaderboard.gather import Work, boards
 
-    ranked = boards(folder, source)
-    page = build(ranked, site)
-    _print_boards([entries for _, entries in ranked], page, as_json)
+    found = boards(_sources(folder, source, reported, versions), work=Work(jobs or os.cpu_count() or 1, verify))
+    built = build(found, site, base_url, downloads=predictions)
+    _print_boards(found, built.front_page, as_json)
+    print(f"{built.files:,} files, {built.changed:,} of them new or changed", file=sys.stderr)
+    for board in found:
+        if board.snapshots and not board.version.frozen:
+            frozen, now = board.snapshots[-1].number, board.version.number
+            print(
+                f"{board.track.name}: other truth, records or evaluator than version {frozen}; this is {now}, "
+                f"to keep it: wa-bench leaderboard freeze {folder} --track {board.track.name} --note TEXT",
+                file=sys.stderr,
+            )
+
+
+@leaderboard_app.command("serve")
+def leaderboard_serve(
+    site: Annotated[Path, typer.Argument(help="The folder that 'leaderboard build' wrote.")],
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any that is free.")] = 8000,
+) -> None:
+    """Show a built site to browsers, until interrupted."""
+    from wa_bench.leaderboard.serve import server
+
+    with server(site, host, port) as serving:
+        print(f"http://{host}:{serving.server_port}/  (Ctrl-C stops it)", flush=True)
+        with suppress(KeyboardInterrupt):
+            serving.serve_forever()
+
+
+@leaderboard_app.command("freeze")
+def leaderboard_freeze(
+    folder: Submissions,
+    track_name: OfTrack,
+    note: Annotated[str, typer.Option(help="What is new in this version, for readers.")],
+    source: TrackRecords = None,
+    versions: Versions = None,
+    day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Its date; today by default.")] = None,
+) -> None:
+    """Write the board as it is to a small file, from which it can always be shown."""
+    from wa_bench.errors import UnknownNameError
+    from wa_bench.leaderboard.gather import boards
+    from wa_bench.leaderboard.versions import freeze
+
+    sources = _sources(folder, source, None, versions)
+    found = {board.track.name: board for board in boards(sources)}
+    if track_name not in found:
+        raise UnknownNameError("board", track_name, list(found))
+    place = sources.frozen or folder.parent / "versions"
+    print(f"wrote {freeze(found[track_name], place, note, day.date() if day else date.today())}")
 
 
 @synth_app.command("run")
@@ -785,37 +848,61 @@ def _work_on(queue: Queue, jobs: int, ray_memory: int | None, *, retry_failed: b
             cluster.run(queue, jobs, ray_memory, say)
 
 
-def _print_boards(boards: list[list[Entry]], page: Path, as_json: bool) -> None:
+def _sources(folder: Path, records: list[str] | None, reported: Path | None, versions: Path | None) -> Sources:
+    """Where the parts of a board are; what stands beside the submissions under its usual name is found there."""
+    from wa_bench.leaderboard.gather import Sources
+    from wa_bench.tracks.track import track
+
+    places = dict(_source(text) for text in records or ())
+    if "" in places:
+        tracks = [path.name for path in folder.glob("*/") if path.is_dir()]
+        if len(tracks) != 1:
+            raise typer.BadParameter(f"expected --source TRACK=FOLDER for the tracks {', '.join(tracks)}")
+        places[tracks[0]] = places.pop("")
+    for name in places:
+        track(name)
+    beside = [folder.resolve().parent / name for name in ("reported", "versions")]
+    published, frozen = (path if path.is_dir() else None for path in beside)
+    return Sources(folder, reported or published, versions or frozen, places)
+
+
+def _source(text: str) -> tuple[str, str]:
+    """Track and place of ``TRACK=PLACE``; no track where none is named."""
+    name, equals, place = text.partition("=")
+    return (name, place) if equals and name.isidentifier() else ("", text)
+
+
+def _print_boards(boards: list[Board], page: Path, as_json: bool) -> None:
     from wa_bench.evaluation.report import number
 
-    rankings = [_ranking(entries) for entries in boards]
+    rankings = [_ranking(board) for board in boards if board.entries]
     if as_json:
         print(json.dumps({"site": str(page), "boards": rankings}))
         return
-    for entries, ranking in zip(boards, rankings, strict=True):
-        track = entries[0].report.track
+    for board, ranking in zip([board for board in boards if board.entries], rankings, strict=True):
+        track = board.track
         print(f"{track.title}: mean {track.rank_by} over {len(track.targets)} targets. Truth: {track.truth}.")
         rows = [
             [str(line["rank"] or "-"), line["name"], *map(number, line["mean"].values())] for line in ranking["ranking"]
         ]
-        _print_table(["rank", "surrogate", *entries[0].report.splits], rows)
+        _print_table(["rank", "surrogate", *board.designs], rows)
     print(f"Open {page}")
 
 
-def _ranking(entries: list[Entry]) -> dict[str, Any]:
+def _ranking(board: Board) -> dict[str, Any]:
     """A board as plain values."""
-    track = entries[0].report.track
+    track = board.track
     lines = [
         {
             "rank": entry.rank,
             "worst_rank": entry.worst,
             "tie_group": entry.tie_group,
-            "slug": entry.card.slug,
+            "slug": entry.slug,
             "name": entry.card.name,
             "kind": entry.card.kind,
-            "mean": {split: entry.report.mean(track.rank_by, split) for split in entry.report.splits},
+            "mean": {split: entry.mean(track.rank_by, split) for split in board.designs},
         }
-        for entry in entries
+        for entry in board.entries
     ]
     return {"track": track.name, "by": track.rank_by, "ranking": lines}
 

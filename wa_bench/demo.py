@@ -8,8 +8,9 @@ from pathlib import Path
 
 from wa_bench.data.catalogue import entry
 from wa_bench.data.dataset import load
-from wa_bench.leaderboard.build import boards, build
-from wa_bench.leaderboard.ranking import Entry
+from wa_bench.leaderboard.board import Board
+from wa_bench.leaderboard.build import build
+from wa_bench.leaderboard.gather import boards
 from wa_bench.submissions.card import Card, Family
 from wa_bench.submissions.folder import create, score
 from wa_bench.surrogates.estimator import Estimator, surrogate
@@ -33,7 +34,7 @@ _FITTED_ONCE = {
 """What untrained surrogates owe to data nevertheless."""
 
 
-def run(out: str | os.PathLike[str], say: Callable[[str], None] = lambda _: None) -> tuple[list[Entry], Path]:
+def run(out: str | os.PathLike[str], say: Callable[[str], None] = lambda _: None) -> tuple[Board, Path]:
     """Train the reference surrogates, score them and build the site under ``out``.
 
     Args:
@@ -41,7 +42,7 @@ def run(out: str | os.PathLike[str], say: Callable[[str], None] = lambda _: None
         say: told of each step.
 
     Returns:
-        The ranked entries and the path of ``site/index.html``.
+        The board and the path of ``site/index.html``.
     """
     out = Path(out)
     judge = track(TRACK)
@@ -54,9 +55,9 @@ def run(out: str | os.PathLike[str], say: Callable[[str], None] = lambda _: None
         create(folder, _card(model), model.predict(exam))
         score(folder)
     say("building the site")
-    ranked = boards(out / "submissions")
-    page = build(ranked, out / "site")
-    return next(entries for found, entries in ranked if found.name == TRACK), page
+    found = boards(out / "submissions")
+    page = build(found, out / "site").front_page
+    return next(board for board in found if board.track.name == TRACK), page
 
 
 def _card(model: Estimator) -> Card:

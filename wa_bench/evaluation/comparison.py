@@ -14,9 +14,11 @@ though no false tie groups.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import combinations
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -26,12 +28,14 @@ from wa_bench.errors import DataError, Fault
 from wa_bench.evaluation.influence import Influence
 from wa_bench.evaluation.intervals import normal_quantile
 from wa_bench.evaluation.metrics import Floats, parse_metric
-from wa_bench.evaluation.report import MEAN, Report, prediction_column
+from wa_bench.evaluation.report import MEAN, Scores
 from wa_bench.evaluation.resampling import spread
 
+LEVEL = 0.95
+"""One minus the chance of any false verdict."""
 _FEWEST_BEYOND = 5
 """Resamples that must lie beyond a quantile for it to be read off; farther out the normal distribution goes on."""
-_FEWEST_TO_LEARN_FROM = 10
+FEWEST_TO_LEARN_FROM = 10
 """Pairs, of which one odd submission is in less than half."""
 _MOST_RESAMPLES = 20_000
 _MOST_CELLS = 20_000_000
@@ -96,23 +100,39 @@ class Comparison:
         return list(zip(best.tolist(), worst.tolist(), strict=True))
 
 
-def compare(reports: Sequence[Report], key: str | tuple[str, ...] | None = None, level: float = 0.95) -> Comparison:
+class Memory(Protocol):
+    """What was found out about pairs before, by the name of each of them: most of the work of a large board."""
+
+    def recall(self, test: str, names: Sequence[str]) -> Floats:
+        """(n, n) what is known of each pair in a test; NaN where nothing is."""
+
+    def keep(self, test: str, names: Sequence[str], found: Floats) -> None:
+        """Remember (n, n) what was found of each pair."""
+
+
+def compare(
+    reports: Sequence[Scores],
+    key: str | tuple[str, ...] | None = None,
+    level: float = LEVEL,
+    memory: Memory | None = None,
+) -> Comparison:
     """Compare reports in pairs.
 
     Args:
         reports: of one track, truth and settings, and of the same designs.
         key: what to compare them by, as ``report[key]``; by default what the track ranks by.
         level: one minus the chance of any false verdict.
+        memory: of pairs that were compared before.
 
     Raises:
         DataError: the reports were not scored on the same resamples of the same designs.
         UnknownNameError: no such metric, target, split or group.
     """
     _require_comparable(reports)
-    return _Judge(reports, level).compare(reports[0].place(key or f"{reports[0].track.rank_by}@{MEAN}"))
+    return _Judge(reports, level, memory).compare(reports[0].place(key or f"{reports[0].track.rank_by}@{MEAN}"))
 
 
-def differences(reports: dict[str, Report], level: float = 0.95) -> pl.DataFrame:
+def differences(reports: Mapping[str, Scores], level: float = LEVEL) -> pl.DataFrame:
     """Every pair of reports, by name, on every metric, target and group of their rows.
 
     Columns: split, group, target, metric, a, b, difference (a minus b; of the absolute values where zero is good), low,
@@ -145,12 +165,20 @@ def differences(reports: dict[str, Report], level: float = 0.95) -> pl.DataFrame
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
+def yardstick(pairs: int, resamples: int, level: float = LEVEL) -> tuple[float, float]:
+    """Which quantile of the resamples is read off for each of some pairs, and how many times that the yardstick is."""
+    wanted = 1 - (1 - level) / pairs
+    had = min(wanted, 1 - _FEWEST_BEYOND / resamples)
+    return had, normal_quantile(wanted) / normal_quantile(had)
+
+
 class _Judge:
     """Compares reports by one row after the other, on resamples that are drawn once for each exam."""
 
-    def __init__(self, reports: Sequence[Report], level: float) -> None:
+    def __init__(self, reports: Sequence[Scores], level: float, memory: Memory | None = None) -> None:
         self._reports = reports
         self._level = level
+        self._memory = memory
         self._weights: dict[str, Floats] = {}
 
     def compare(self, place: int) -> Comparison:
@@ -184,38 +212,52 @@ class _Judge:
         if not self._reports[0].settings.resamples or count < 2:
             return margins
         one, two = np.triu_indices(count, 1)
-        weights = self._drawn(exam, split, len(one))
-        wanted = 1 - (1 - self._level) / len(one)
-        had = min(wanted, 1 - _FEWEST_BEYOND / weights.shape[1])
-        longer = normal_quantile(wanted) / normal_quantile(had)
-        errors, yardsticks = np.empty((2, len(one)))
-        at_once = max(1, _CELLS_AT_ONCE // weights.shape[1])
+        resamples = self._resamples(len(one))
+        had, longer = yardstick(len(one), resamples, self._level)
+        test = _hash(exam.strata.tobytes(), repr((split, resamples, had, self._reports[0].settings.seed)).encode())
+        names = [_hash(influences.tobytes()) for influences in moved] if self._memory else []
+        known = np.full((count, count), np.nan) if self._memory is None else self._memory.recall(test, names)
+        errors, distances = np.empty(len(one)), known[one, two]
+        at_once = max(1, _CELLS_AT_ONCE // resamples)
         for start in range(0, len(one), at_once):
             some = slice(start, start + at_once)
             apart = moved[one[some]] - moved[two[some]]
             errors[some] = np.sqrt(np.square(apart).sum(axis=1))
-            with np.errstate(divide="ignore", invalid="ignore"):
-                distance = np.abs(apart @ weights) / spread(apart, weights, exam.strata)
-            distance = np.where(np.isnan(distance), np.inf, distance)
-            yardsticks[some] = np.quantile(distance, had, axis=1, method="inverted_cdf") * longer
+            if (new := np.isnan(distances[some])).any():
+                distances[some][new] = self._distances(apart[new], exam, split, resamples, had)
+        if self._memory is not None:
+            known[one, two] = known[two, one] = distances
+            self._memory.keep(test, names, known)
+        yardsticks = distances * longer
         alike = errors == 0
-        if np.count_nonzero(~alike) >= _FEWEST_TO_LEARN_FROM:
+        if np.count_nonzero(~alike) >= FEWEST_TO_LEARN_FROM:
             yardsticks = np.maximum(yardsticks, np.quantile(yardsticks[~alike], 0.5, method="inverted_cdf"))
         with np.errstate(over="ignore", invalid="ignore"):
-            found = np.nan_to_num(np.where(alike, 0, errors * yardsticks), nan=np.inf)
+            found = np.nan_to_num(np.where(alike, 0, errors * yardsticks), nan=np.inf, posinf=np.inf)
         margins[one, two] = margins[two, one] = found
         return margins
 
-    def _drawn(self, exam: Influence, split: str, pairs: int) -> Floats:
-        """Weights (pools, resamples): as many as the correction for the pairs asks for, within bounds."""
+    def _distances(self, apart: Floats, exam: Influence, split: str, resamples: int, had: float) -> Floats:
+        """(pairs,) distance, in its own standard errors, that the share ``had`` of resamples keeps within."""
         if split not in self._weights:
-            settings = self._reports[0].settings
-            asked = min(int(_FEWEST_BEYOND * pairs / (1 - self._level)), _MOST_RESAMPLES, _MOST_CELLS // pairs)
-            self._weights[split] = exam.weights(max(settings.resamples, asked), settings.seed)
-        return self._weights[split]
+            self._weights[split] = exam.weights(resamples, self._reports[0].settings.seed)
+        weights = self._weights[split]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            distance = np.abs(apart @ weights) / spread(apart, weights, exam.strata)
+        distance = np.where(np.isnan(distance), np.inf, distance)
+        return np.asarray(np.quantile(distance, had, axis=1, method="inverted_cdf"))
+
+    def _resamples(self, pairs: int) -> int:
+        """As many as the correction for the pairs asks for, within bounds."""
+        asked = min(int(_FEWEST_BEYOND * pairs / (1 - self._level)), _MOST_RESAMPLES, _MOST_CELLS // pairs)
+        return max(self._reports[0].settings.resamples, asked)
 
 
-def _require_comparable(reports: Sequence[Report]) -> None:
+def _hash(*parts: bytes) -> str:
+    return sha256(b"".join(parts)).hexdigest()
+
+
+def _require_comparable(reports: Sequence[Scores]) -> None:
     if not reports:
         raise DataError(Fault("reports to compare", "at least one", "none"))
     first = reports[0]
@@ -225,13 +267,12 @@ def _require_comparable(reports: Sequence[Report]) -> None:
             if ours != theirs:
                 remedy = "score them against the same records, with the same settings"
                 raise DataError(Fault(f"reports to compare, {what}", repr(ours), repr(theirs), remedy))
-        ours, theirs = (each.samples.select(pl.exclude("^.*_predicted$"), _answered(each)) for each in (first, report))
-        if not ours.equals(theirs):
-            found = f"{theirs['answered'].sum():,} designs answered, and {ours['answered'].sum():,}"
+        if report.answers != first.answers:
+            found = f"{_answered(report)} designs answered, and {_answered(first)}"
             remedy = "score them on the designs that all of them answer"
             raise DataError(Fault("reports to compare", "answers for the same designs", found, remedy))
 
 
-def _answered(report: Report) -> pl.Expr:
-    predicted = [pl.col(prediction_column(name)).is_not_null() for name in report.track.target_names]
-    return pl.all_horizontal(predicted).alias("answered")
+def _answered(scores: Scores) -> str:
+    rows = [scores.row((f"{scores.track.rank_by}@{MEAN}", split)) for split in scores.splits]
+    return " + ".join(f"{row['answered']:,}" for row in rows)

@@ -39,17 +39,18 @@ def evaluate(predictions: Predictions, dataset: Dataset, settings: Settings | No
         raise PredictionsError(Fault(predictions.origin, f"the targets {expected} of track {track.name}", found))
     truth = dataset.exam()
     predictions.check_ids(dataset.sample_ids())
-    samples = truth.join(
-        predictions.frame().rename({name: prediction_column(name) for name in track.target_names}),
-        on="sample_id",
-        how="left",
-        maintain_order="left",
-    )
+    samples = with_predictions(truth, predictions)
     with threadpool_limits(1, user_api="blas"):
         scored = [score_exam(samples.filter(pl.col("split") == exam.split), track, exam, settings) for exam in exams]
     rows = pl.concat([rows for rows, _ in scored])
     influences = [influence for _, some in scored for influence in some]
     return Report(track, rows, samples.drop("cluster", "stratum"), dataset.fingerprint(), settings, influences)
+
+
+def with_predictions(truth: pl.DataFrame, predictions: Predictions) -> pl.DataFrame:
+    """``Dataset.exam`` with a column more for each prediction, null where there is none."""
+    columns = {name: prediction_column(name) for name in predictions.targets}
+    return truth.join(predictions.frame().rename(columns), on="sample_id", how="left", maintain_order="left")
 
 
 def score_exam(
@@ -92,6 +93,17 @@ def _pair(samples: pl.DataFrame, target: str) -> Pair:
     """Truth and prediction (n,) of a target; NaN without a prediction."""
     prediction = samples.get_column(prediction_column(target)).fill_null(np.nan)
     return samples.get_column(target).to_numpy(), prediction.to_numpy()
+
+
+def layout(track: Track) -> list[tuple[str, str, str, str]]:
+    """Split, group, target and metric of each row of a report on all exams of a track."""
+    cells = _cells([parse_metric(name) for name in track.metrics], track)
+    return [
+        (exam.split, group.name, target, track.metrics[row])
+        for exam in track.exams
+        for group in exam.groups
+        for row, _, target in cells
+    ]
 
 
 def _cells(metrics: list[Metric], track: Track) -> list[tuple[int, int, str]]:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from itertools import cycle
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from wa_bench.errors import needs_extra
-from wa_bench.evaluation.metrics import Floats, relative_percent_error
+from wa_bench.evaluation.metrics import FitAccuracy, Floats, parse_metric, relative_percent_error
 from wa_bench.evaluation.report import Report, prediction_column
-from wa_bench.tracks.track import Target
+from wa_bench.records.parts import PARTS
+from wa_bench.tracks.track import Target, Track
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,9 +47,10 @@ def parity(report: Report) -> str:
     """Prediction against truth, coloured by split, on logarithmic axes (symlog, so that zero has a place).
 
     A split of more than 3,000 designs is drawn as a density: the stronger a cell, the more designs, by logarithm. The
-    axes span the truth with some room; predictions farther off stand at their edge.
+    axes span the truth with some room; predictions farther off stand at their edge. Dotted lines are the capacity of
+    the part that the track asks about, where it lies on the axes.
     """
-    return _drawn(report, _draw_parity)
+    return _drawn(report, partial(_draw_parity, capacities=_capacities(report.track)))
 
 
 def percent_error(report: Report) -> str:
@@ -75,7 +78,21 @@ def error_against_size(report: Report) -> str:
     return _drawn(report, _draw_error_against_size)
 
 
-def _draw_parity(panel: Axes, target: Target, pairs: Pairs) -> None:
+class _Capacity(NamedTuple):
+    """How much of a resource a part has."""
+
+    part: str
+    size: int
+
+
+def _capacities(track: Track) -> dict[str, _Capacity]:
+    """By target, of the part that the track's verdicts on what fits are about."""
+    fits = [metric for metric in map(parse_metric, track.metrics) if isinstance(metric, FitAccuracy)]
+    parts = [part for part in PARTS if fits and part.prefix == fits[0].part]
+    return {name: _Capacity(part.prefix, getattr(part, name)) for part in parts for name in fits[0].joint}
+
+
+def _draw_parity(panel: Axes, target: Target, pairs: Pairs, capacities: dict[str, _Capacity]) -> None:
     from matplotlib.colors import LinearSegmentedColormap, LogNorm, to_rgba
 
     scale, low, high = _symlog_range(pairs)
@@ -106,6 +123,20 @@ def _draw_parity(panel: Axes, target: Target, pairs: Pairs) -> None:
     panel.set_xscale("symlog", linthresh=scale.linthresh)
     panel.set_yscale("symlog", linthresh=scale.linthresh)
     panel.set(xlim=(low, high), ylim=(low, high), xlabel=f"truth [{target.unit}]", ylabel="prediction")
+    for axis in (panel.xaxis, panel.yaxis):
+        axis.set_major_formatter(_short)
+    if (capacity := capacities.get(target.name)) is not None and capacity.size < high:
+        for line in (panel.axvline, panel.axhline):
+            line(capacity.size, color=_INK, linewidth=0.8, linestyle=(0, (1, 2)), alpha=0.8)
+        panel.annotate(
+            capacity.part,
+            (capacity.size, low),
+            (2, 3),
+            textcoords="offset points",
+            rotation=90,
+            fontsize=6,
+            va="bottom",
+        )
 
 
 def _draw_percent_error(panel: Axes, target: Target, pairs: Pairs) -> None:
@@ -190,10 +221,10 @@ def _symlog_range(pairs: Pairs) -> tuple[SymmetricalLogTransform, float, float]:
 
 
 def _short(value: float, _: float) -> str:
-    """A tick label: 0.1, 100, 10k, 1M."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+    """A tick label: 0.1, 100, 1k, 1M."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
-            return f"{value / min(size, 1e3 if letter == 'k' else size):,g}{letter}"
+            return f"{value / size:,g}{letter}"
     return f"{value:,g}"
 
 
@@ -216,7 +247,7 @@ def _drawn(report: Report, draw: Callable[[Axes, Target, Pairs], None]) -> str:
             panel.set_title(target.label)
         handles, labels = panels[0].get_legend_handles_labels()
         if handles:
-            figure.legend(handles, labels, loc="outside upper left", ncols=len(handles), frameon=False)
+            figure.legend(handles, labels, loc="upper left", ncols=len(handles), frameon=False)
         return _svg(figure)
 
 
@@ -243,7 +274,10 @@ def _panels(report: Report) -> tuple[Figure, list[Axes]]:
 
     columns = 3
     lines = -(-len(report.track.targets) // columns)
-    figure = Figure(figsize=(9, 2.7 * lines), layout="constrained")
+    height = 2.7 * lines
+    figure = Figure(figsize=(9, height))
+    # Margins in inches: to find them from the text would draw everything twice.
+    figure.subplots_adjust(0.08, 0.45 / height, 0.995, 1 - 0.5 / height, wspace=0.3, hspace=0.45)
     figure.patch.set_alpha(0)
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
     for panel in axes:

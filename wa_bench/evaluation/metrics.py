@@ -14,6 +14,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import ClassVar, Literal, get_type_hints
 
 import numpy as np
@@ -433,6 +434,7 @@ def kinds() -> dict[str, type[Metric]]:
     return {kind.__name__: kind for kind in found}
 
 
+@lru_cache(maxsize=256)
 def parse_metric(text: str) -> Metric:
     """The metric that prints as ``text``; parameters that are not told have their defaults.
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from hashlib import sha256
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,7 +16,7 @@ import polars as pl
 from wa_bench.errors import DataError, Fault, UnknownNameError
 from wa_bench.evaluation.influence import Influence
 from wa_bench.evaluation.metrics import APE, RPE, SMAPE, parse_cell, parse_metric, relative_percent_error
-from wa_bench.tracks.track import Track
+from wa_bench.tracks.track import ALL, Track
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,6 +31,9 @@ MEAN = "mean"
 DESIGN = "design"
 """In place of a target: the value of a metric that looks at several targets of a design together."""
 
+
+Influences = Sequence[Influence] | Mapping[int, Influence]
+"""Influence on the score of each row, or of some."""
 
 FEWEST_RESAMPLES, MOST_RESAMPLES = 40, 100_000
 
@@ -63,15 +68,14 @@ def prediction_column(target: str) -> str:
     return f"{target}_predicted"
 
 
-class Report:
-    """Scores of one set of predictions.
+class Scores:
+    """Every metric of one set of predictions, without the predictions: what boards and comparisons are made from.
 
     ``rows`` has one row a split, group, target and metric (columns of ``SCHEMA``); the target ``mean`` is the mean over
     the targets, ``design`` stands for metrics that look at several of them together. ``value`` is null where the metric
     is undefined, ``low`` and ``high`` where there is no interval, and ``undefined`` then says why. ``clusters`` is the
-    number of independent clusters among the designs answered.
-    ``samples`` has one row a design with truth: sample_id, split, the group columns, each target's truth and
-    prediction.
+    number of independent clusters among the designs answered. Reports of one track and its splits have equal rows but
+    for the numbers.
     """
 
     SCHEMA: ClassVar[dict[str, pl.DataType]] = {
@@ -92,31 +96,32 @@ class Report:
         self,
         track: Track,
         rows: pl.DataFrame,
-        samples: pl.DataFrame,
         fingerprint: str,
         settings: Settings,
-        influences: Sequence[Influence],
+        influences: Influences,
+        answers: str,
     ) -> None:
         self.track = track
         self.rows = rows
-        self.samples = samples
         self.fingerprint = fingerprint
         self.settings = settings
+        self.answers = answers
+        """Hash that is equal where the same designs were answered."""
         self._influences = influences
 
     def __getitem__(self, key: str | tuple[str, ...]) -> float | None:
-        """``report["R2@lut"]``, ``report["R2@lut", "exemplar"]`` or ``report["R2@lut", "exemplar", "Jet"]``.
+        """``scores["R2@lut"]``, ``scores["R2@lut", "exemplar"]`` or ``scores["R2@lut", "exemplar", "Jet"]``.
 
         The split defaults to the first one scored, the group to ``all``. None where the metric is undefined.
 
         Raises:
-            UnknownNameError: no such metric, target, split or group in this report.
+            UnknownNameError: no such metric, target, split or group in these scores.
         """
-        value: float | None = self.row(key)["value"]
+        value: float | None = self.rows["value"][self.place(key)]
         return value
 
     def row(self, key: str | tuple[str, ...]) -> dict[str, Any]:
-        """The row that ``report[key]`` takes its value from, with interval and counts."""
+        """The row that ``scores[key]`` takes its value from, with interval and counts."""
         return self.rows.row(self.place(key), named=True)
 
     def influence(self, place: int) -> Influence:
@@ -124,10 +129,14 @@ class Report:
         return self._influences[place]
 
     def place(self, key: str | tuple[str, ...]) -> int:
-        """Where the row of ``report[key]`` stands: the same in all reports of a track and its splits."""
+        """Where the row of ``scores[key]`` stands: the same in all reports of a track and its splits."""
         name, split, group = (*((key,) if isinstance(key, str) else key), None, None)[:3]
         metric, target = parse_cell(str(name))
-        return self._select(split=split or self.splits[0], group=group or "all", metric=str(metric), target=target)
+        wanted = split or self.splits[0], group or ALL.name
+        place = self.cells.get((*wanted, target, str(metric)))
+        if place is None:
+            raise self._unknown(*wanted, str(metric), target)
+        return place
 
     def mean(self, metric: str, split: str | None = None, group: str = "all") -> float | None:
         """Mean of a metric over the targets where it is defined; None where it is defined for none.
@@ -140,27 +149,74 @@ class Report:
     def worst_group(self, split: str | None = None) -> tuple[str, float] | None:
         """The group with the worst mean of the ranking metric, and that; None where no group has one."""
         metric = parse_metric(self.track.rank_by)
-        groups = self.rows.filter(
-            pl.col("split") == (split or self.splits[0]),
-            pl.col("group") != "all",
-            pl.col("value").is_not_null(),
-            metric=self.track.rank_by,
-            target=MEAN,
-        )
-        if groups.is_empty():
+        split = split or self.splits[0]
+        means = {
+            group: self.mean(self.track.rank_by, split, group) for group in self.groups(split) if group != ALL.name
+        }
+        known = {group: mean for group, mean in means.items() if mean is not None}
+        if not known:
             return None
-        worst = max(groups.iter_rows(named=True), key=lambda row: metric.badness(row["value"]))
-        return worst["group"], worst["value"]
+        return max(known.items(), key=lambda each: metric.badness(each[1]))
 
     def coverage(self, split: str | None = None, group: str = "all") -> float | None:
         """Share of the designs with truth that have a prediction; None where no design has truth."""
-        row = self.rows.row(self._select(split=split or self.splits[0], group=group), named=True)
+        row = self.rows.row(self._first(split or self.splits[0], group), named=True)
         return row["answered"] / row["designs"] if row["designs"] else None
 
-    @property
+    @cached_property
     def splits(self) -> list[str]:
         """The splits scored, in the track's order."""
         return self.rows.get_column("split").unique(maintain_order=True).to_list()
+
+    def groups(self, split: str) -> list[str]:
+        """The groups of a split, in the track's order."""
+        return list(dict.fromkeys(group for found, group, *_ in self.cells if found == split))
+
+    @cached_property
+    def cells(self) -> dict[tuple[str, str, str, str], int]:
+        """Split, group, target and metric of each row, to its place."""
+        keys = self.rows.select("split", "group", "target", "metric").iter_rows()
+        return {(split, group, target, metric): place for place, (split, group, target, metric) in enumerate(keys)}
+
+    def _first(self, split: str, group: str) -> int:
+        """Index of the first row of a group."""
+        for (found, name, *_), place in self.cells.items():
+            if (found, name) == (split, group):
+                return place
+        raise self._unknown(split, group)
+
+    def _unknown(self, *wanted: str) -> UnknownNameError:
+        """What of split, group, metric and target is not there."""
+        rows = self.rows
+        for column, value in zip(("split", "group", "metric", "target"), wanted, strict=False):
+            narrowed = rows.filter(pl.col(column) == value)
+            if narrowed.is_empty():
+                return UnknownNameError(f"{column} in this report", value, rows.get_column(column).unique().to_list())
+            rows = narrowed
+        raise AssertionError(wanted)
+
+
+class Report(Scores):
+    """Scores of one set of predictions, with the predictions.
+
+    ``samples`` has one row a design with truth: sample_id, split, the group columns, each target's truth and
+    prediction.
+    """
+
+    def __init__(
+        self,
+        track: Track,
+        rows: pl.DataFrame,
+        samples: pl.DataFrame,
+        fingerprint: str,
+        settings: Settings,
+        influences: Influences,
+    ) -> None:
+        predicted = [pl.col(prediction_column(name)).is_not_null() for name in track.target_names]
+        answered = samples.select(pl.all_horizontal(predicted)).to_series().to_numpy()
+        answers = sha256(np.packbits(answered).tobytes()).hexdigest()
+        super().__init__(track, rows, fingerprint, settings, influences, answers)
+        self.samples = samples
 
     def errors(self) -> pl.DataFrame:
         """Errors of each design: its columns in ``samples``, and the terms of the track's metrics.
@@ -292,16 +348,6 @@ class Report:
             for split in self.splits:
                 console.print(self.table(split))
         return capture.get()
-
-    def _select(self, **wanted: str) -> int:
-        """Index of the first row with these values."""
-        rows = self.rows.with_row_index("index")
-        for column, value in wanted.items():
-            narrowed = rows.filter(pl.col(column) == value)
-            if narrowed.is_empty():
-                raise UnknownNameError(f"{column} in this report", value, rows.get_column(column).unique().to_list())
-            rows = narrowed
-        return int(rows.item(0, "index"))
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -4,41 +4,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
 
-from wa_bench.evaluation.comparison import compare
-from wa_bench.evaluation.metrics import parse_metric
-from wa_bench.evaluation.report import Report
-from wa_bench.submissions.card import Card
-from wa_bench.submissions.folder import Submission
+import numpy as np
 
-
-@dataclass(frozen=True)
-class Entry:
-    """A line of the board.
-
-    ``rank`` is one more than the number of submissions that the paired test finds better, ``worst`` the number of
-    those that it does not find worse: the submission may truly have any rank between. ``tie_group`` numbers the groups
-    that it cannot part. All are None for controls and for submissions that leave designs out.
-    """
-
-    submission: Submission
-    rank: int | None = None
-    worst: int | None = None
-    tie_group: int | None = None
-
-    @property
-    def card(self) -> Card:
-        """The submission's card."""
-        return self.submission.card
-
-    @property
-    def report(self) -> Report:
-        """The submission's scores."""
-        return self.submission.report
+from wa_bench.evaluation.comparison import Memory, compare
+from wa_bench.evaluation.metrics import Floats, parse_metric
+from wa_bench.files import replacing
+from wa_bench.leaderboard.board import Entry
 
 
-def rank(submissions: Sequence[Submission]) -> list[Entry]:
+class Kept:
+    """What was found out about pairs of submissions, in a file a test."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def recall(self, test: str, names: Sequence[str]) -> Floats:
+        """(n, n) what is known of each pair; NaN where nothing is."""
+        found = np.full((len(names), len(names)), np.nan)
+        file = self._folder / f"{test}.npz"
+        if file.is_file():
+            with np.load(file, allow_pickle=False) as kept:
+                place_of = {name: place for place, name in enumerate(kept["names"].tolist())}
+                rows = [row for row, name in enumerate(names) if name in place_of]
+                places = [place_of[names[row]] for row in rows]
+                found[np.ix_(rows, rows)] = kept["found"][np.ix_(places, places)]
+        return found
+
+    def keep(self, test: str, names: Sequence[str], found: Floats) -> None:
+        """Remember the pairs of this board, and forget others."""
+        with replacing(self._folder / f"{test}.npz") as partial, partial.open("wb") as file:
+            np.savez(file, names=np.array(names, dtype=np.str_), found=found)
+
+
+def rank(entries: Sequence[Entry], memory: Memory | None = None) -> list[Entry]:
     """Best first: by the mean of the track's ranking metric over the targets on the first exam split.
 
     The track's tie-breaker orders equal means. Ranks follow from the paired test, corrected for the number of pairs, so
@@ -46,26 +47,21 @@ def rank(submissions: Sequence[Submission]) -> list[Entry]:
     that leave out designs come last, whatever their score on the rest.
     """
 
-    def key(submission: Submission) -> tuple[bool, float, float, str]:
-        track = submission.report.track
-        badness = [_badness(submission.report, metric) for metric in (track.rank_by, track.tie_breaker)]
-        return (not _complete(submission.report), badness[0], badness[1], submission.card.slug)
+    def key(entry: Entry) -> tuple[bool, float, float, str]:
+        track = entry.scores.track
+        return (not entry.is_complete, _badness(entry, track.rank_by), _badness(entry, track.tie_breaker), entry.slug)
 
-    ordered = sorted(submissions, key=key)
-    ranked = [each for each in ordered if each.card.kind != "control" and _complete(each.report)]
-    entries = {each.card.slug: Entry(each) for each in ordered}
-    if ranked:
-        comparison = compare([each.report for each in ranked])
-        for each, group, ranks in zip(ranked, comparison.tie_groups(), comparison.rank_ranges(), strict=True):
-            entries[each.card.slug] = Entry(each, *ranks, group + 1)
-    return [entries[each.card.slug] for each in ordered]
+    ordered = sorted(entries, key=key)
+    competing = [entry for entry in ordered if not entry.is_control and entry.is_complete]
+    ranked = {}
+    if competing:
+        comparison = compare([entry.scores for entry in competing], memory=memory)
+        for entry, group, ranks in zip(competing, comparison.tie_groups(), comparison.rank_ranges(), strict=True):
+            ranked[entry.slug] = replace(entry, rank=ranks[0], worst=ranks[1], tie_group=group + 1)
+    return [ranked.get(entry.slug, entry) for entry in ordered]
 
 
-def _badness(report: Report, metric: str) -> float:
+def _badness(entry: Entry, metric: str) -> float:
     """A mean that is smaller the better it is; infinite where undefined."""
-    mean = report.mean(metric)
+    mean = entry.scores.mean(metric)
     return math.inf if mean is None else parse_metric(metric).badness(mean)
-
-
-def _complete(report: Report) -> bool:
-    return all(report.coverage(split) in (None, 1.0) for split in report.splits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -67,6 +68,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     )
     seconds_per_design: Annotated[_Positive | None, _about("Measured inference time of one design, in seconds.")] = None
     joules_per_design: Annotated[_Positive | None, _about("Measured energy of one inference, in joules.")] = None
+    submitted: Annotated[
+        date | None, _about("Day on which it was proposed, such as 2026-11-22; by it the feed lists new submissions.")
+    ] = None
 
 
 def read_card(path: Path) -> Card:
@@ -92,6 +96,7 @@ _EXPECTED = {
     "code": _HTTPS,
     "weights": _HTTPS,
     "paper": _HTTPS,
+    "submitted": "a date such as 2026-11-22",
 }
 
 

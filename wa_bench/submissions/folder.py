@@ -72,20 +72,74 @@ def create(folder: str | os.PathLike[str], card: Card, predictions: Predictions)
     predictions.write(folder / PREDICTIONS_FILES[0])
 
 
-def check(folder: str | os.PathLike[str], source: str | None = None) -> Submission:
+def check(folder: str | os.PathLike[str], source: str | None = None, exam: Dataset | None = None) -> Submission:
     """The submission in ``folder``, if it can be scored.
 
     Args:
         folder: the submission.
         source: where the track's records are, if not in the usual places.
+        exam: the designs to score, if they are at hand.
 
     Raises:
         SubmissionError: all faults of folder, card and predictions at once; also if the records to score against are
             absent.
     """
     folder = Path(folder)
+    card, file, faults = _parts(folder)
+    predictions = None
+    if card is not None:
+        try:
+            judge = track(card.track)
+            if exam is None or exam.track != judge:
+                exam = load(card.track, judge.exam_splits, source)
+            if file is not None:
+                predictions = _predictions(file, exam)
+        except UnknownNameError as error:
+            faults.append(Fault(f"{CARD_FILE}, field track", "a known track", str(error)))
+        except (DataError, PredictionsError) as error:
+            faults += error.faults
+    if faults or card is None or file is None or predictions is None or exam is None:
+        raise SubmissionError(*faults)
+    return Submission(folder, card, predictions, file, exam)
+
+
+def identify(folder: Path) -> tuple[Card, Path]:
+    """Card and predictions file of a submission, without a look into the predictions.
+
+    Raises:
+        SubmissionError: all faults of folder and card at once.
+    """
+    card, file, faults = _parts(folder)
+    if faults or card is None or file is None:
+        raise SubmissionError(*faults)
+    return card, file
+
+
+def score(folder: str | os.PathLike[str], source: str | None = None, exam: Dataset | None = None) -> Report:
+    """Check a submission and write its ``scores.json``; arguments as of ``check``.
+
+    Raises:
+        SubmissionError: it cannot be scored; nothing is written then.
+    """
+    submission = check(folder, source, exam)
+    write_text(submission.folder / SCORES_FILE, scores_text(submission.scores()))
+    return submission.report
+
+
+def verify_scores(submission: Submission) -> None:
+    """Compare the stored scores of a submission with scores computed now.
+
+    Raises:
+        DataError: they are missing, damaged or differ: all differences, and the command that makes them anew.
+    """
+    file = submission.folder / SCORES_FILE
+    verify(file, submission.scores, f"run: wa-bench submit score {submission.folder}")
+
+
+def _parts(folder: Path) -> tuple[Card | None, Path | None, list[Fault]]:
+    """Card and predictions file, as far as they are there, and the faults of folder and card."""
     present, faults = _entries(folder)
-    card = predictions = exam = None
+    card = None
     if CARD_FILE in present:
         try:
             card = read_card(folder / CARD_FILE)
@@ -100,40 +154,7 @@ def check(folder: str | os.PathLike[str], source: str | None = None) -> Submissi
     if len(files) != 1:
         found = ", ".join(file.name for file in files) or "none"
         faults.append(Fault(str(folder), f"one of {', '.join(PREDICTIONS_FILES)}", found))
-    if card is not None:
-        try:
-            judge = track(card.track)
-            exam = load(card.track, judge.exam_splits, source)
-            if len(files) == 1:
-                predictions = _predictions(files[0], exam)
-        except UnknownNameError as error:
-            faults.append(Fault(f"{CARD_FILE}, field track", "a known track", str(error)))
-        except (DataError, PredictionsError) as error:
-            faults += error.faults
-    if faults or card is None or predictions is None or exam is None:
-        raise SubmissionError(*faults)
-    return Submission(folder, card, predictions, files[0], exam)
-
-
-def score(folder: str | os.PathLike[str], source: str | None = None) -> Report:
-    """Check a submission and write its ``scores.json``.
-
-    Raises:
-        SubmissionError: it cannot be scored; nothing is written then.
-    """
-    submission = check(folder, source)
-    write_text(submission.folder / SCORES_FILE, scores_text(submission.scores()))
-    return submission.report
-
-
-def verify_scores(submission: Submission) -> None:
-    """Compare the stored scores of a submission with scores computed now.
-
-    Raises:
-        DataError: they are missing, damaged or differ: all differences, and the command that makes them anew.
-    """
-    file = submission.folder / SCORES_FILE
-    verify(file, submission.scores, f"run: wa-bench submit score {submission.folder}")
+    return card, files[0] if len(files) == 1 else None, faults
 
 
 def _entries(folder: Path) -> tuple[set[str], list[Fault]]:

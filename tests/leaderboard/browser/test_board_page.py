@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from leaderboard.browser.harness import CONTROL, HOSTILE, INCOMPLETE, Served
+
+from wa_bench.evaluation.report import number
+from wa_bench.leaderboard.pages import scales
+
+BOARD = "opensynth/index.html"
+TARGETS = ("bram", "dsp", "ff", "lut", "cycles_max", "interval_max")
+
+ROWS = """rows => rows.filter(row => !row.hidden).map(row => ({
+    slug: row.dataset.slug,
+    rank: row.querySelector('.rank').textContent,
+    mean: [...row.querySelectorAll('.m b')].map(cell => cell.textContent),
+    interval: [...row.querySelectorAll('.m small')].map(cell => cell.textContent),
+    cells: [...row.querySelectorAll('.t')].map(cell => cell.textContent),
+    worst: [...row.querySelectorAll('.w')].map(cell => [...cell.childNodes].map(part => part.textContent)),
+}))"""
+
+
+def rows(page: Any) -> list[dict[str, Any]]:
+    return page.eval_on_selector_all("#board tbody tr", ROWS)
+
+
+def slugs(page: Any) -> list[str]:
+    return [row["slug"] for row in rows(page)]
+
+
+def query(page: Any) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
+
+
+def stored(site: Served, slug: str) -> dict[tuple[str, str, str, str], dict[str, Any]]:
+    text = (site.submissions / "opensynth" / slug / "scores.json").read_text()
+    return {(row["split"], row["group"], row["target"], row["metric"]): row for row in json.loads(text)["scores"]}
+
+
+def test_every_metric_shows_the_numbers_of_scores_json(visit: Callable[..., Any], site: Served) -> None:
+    page = visit(BOARD)
+    metrics = page.eval_on_selector_all("select[name=metric] option", "options => options.map(each => each.value)")
+    assert set(metrics) == set(site.boards["opensynth"].track.metrics)
+    for metric in [metrics[0], *metrics]:
+        page.select_option("select[name=metric]", metric)
+        for row in rows(page):
+            scores = stored(site, row["slug"])
+            for place, split in enumerate(("test", "exemplar")):
+                whole = scores.get((split, "all", "mean", metric)) or scores.get((split, "all", "design", metric))
+                assert row["mean"][place] == (number(whole["value"]) if whole else "–")
+                known = whole and whole["low"] is not None
+                assert row["interval"][place] == (f"[{number(whole['low'])}, {number(whole['high'])}]" if known else "")
+                expected = [scores.get((split, "all", target, metric)) for target in TARGETS]
+                shown = row["cells"][6 * place : 6 * place + 6]
+                assert shown == [number(cell["value"]) if cell else "–" for cell in expected]
+
+
+def test_the_worst_group_is_the_one_that_the_scores_name(visit: Callable[..., Any], site: Served) -> None:
+    board = site.boards["opensynth"]
+    for row in rows(visit(BOARD)):
+        for place, split in enumerate(("test", "exemplar")):
+            group, value = board.entry(row["slug"]).worst_group(split)
+            assert row["worst"][place] == [number(value), group]
+
+
+def test_ranks_and_their_bands_are_those_of_the_paired_test(visit: Callable[..., Any], site: Served) -> None:
+    page = visit(BOARD)
+    shown = rows(page)
+    assert [row["slug"] for row in shown] == [entry.slug for entry in site.boards["opensynth"].entries]
+    for row, entry in zip(shown, site.boards["opensynth"].entries, strict=True):
+        expected = "–" if entry.rank is None else f"{entry.rank}–{entry.worst}".removesuffix(f"–{entry.rank}")
+        assert row["rank"] == expected
+    bands = page.eval_on_selector_all("#board tbody .rank", "cells => cells.map(cell => cell.className)")
+    groups = [entry.tie_group for entry in site.boards["opensynth"].entries]
+    assert bands == ["rank" if group is None else f"rank g{group % 2}" for group in groups]
+    assert {row["slug"] for row in shown if row["rank"] == "–"} == {"oracle", CONTROL, INCOMPLETE}
+
+
+@pytest.mark.parametrize("key", ["lut.test", "mean.exemplar", "worst.test"])
+def test_a_heading_sorts_best_first_then_worst_first(visit: Callable[..., Any], key: str) -> None:
+    page = visit(BOARD)
+    heading = page.locator(f'th[data-key="{key}"]')
+    heading.locator("button").click()
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert page.locator("#board th[aria-sort]").count() == 1
+    assert query(page) == {"sort": key}
+
+    def values() -> list[float]:
+        name, exam = key.split(".")
+        place = ("test", "exemplar").index(exam)
+        pick = {
+            "mean": lambda row: row["mean"][place],
+            "worst": lambda row: row["worst"][place][0],
+        }.get(name, lambda row: row["cells"][6 * place + TARGETS.index(name)])
+        return [float(pick(row).replace(",", "")) for row in rows(page)]
+
+    assert values() == sorted(values(), reverse=True)
+    heading.locator("button").click()
+    assert heading.get_attribute("aria-sort") == "ascending"
+    assert values() == sorted(values())
+    page.locator('th[data-key="rank"] button').click()
+    assert query(page) == {}
+
+
+def test_what_authors_left_out_sorts_last_either_way(visit: Callable[..., Any]) -> None:
+    page = visit(BOARD)
+    for _ in range(2):
+        page.locator('th[data-key="time"] button').click()
+        times = page.eval_on_selector_all(
+            "#board tbody tr", "rows => rows.map(row => row.querySelector('.b').textContent)"
+        )
+        first = times.index("–")
+        assert 0 < first < len(times)
+        assert set(times[first:]) == {"–"}
+
+
+def test_filters_narrow_the_rows_and_say_how_many_are_left(visit: Callable[..., Any], site: Served) -> None:
+    page = visit(BOARD)
+    entries = site.boards["opensynth"].entries
+    page.check('input[value="gnn"]', force=True)
+    expected = [entry.slug for entry in entries if entry.card.family == "gnn"]
+    assert slugs(page) == expected
+    assert page.inner_text("#count") == f"{len(expected)} of {len(entries)} submissions shown"
+    page.check('input[value="trees"]', force=True)
+    expected = [entry.slug for entry in entries if entry.card.family in ("gnn", "trees")]
+    assert slugs(page) == expected
+    page.check('input[value="weights"]', force=True)
+    assert slugs(page) == [slug for slug in expected if site.boards["opensynth"].entry(slug).card.weights]
+    page.click("#clear")
+    page.select_option("select[name=coverage]", "100")
+    assert set(slugs(page)) == {entry.slug for entry in entries} - {INCOMPLETE}
+    page.fill("input[name=q]", "no such words")
+    assert slugs(page) == []
+    assert page.is_visible("#nothing")
+
+
+def test_search_reads_names_authors_and_data(visit: Callable[..., Any], site: Served) -> None:
+    page = visit(BOARD)
+    for text in ("Aspen deep 0", "author 3", "own designs"):
+        page.fill("input[name=q]", text)
+        found = [
+            entry.slug
+            for entry in site.boards["opensynth"].entries
+            if text.lower() in " ".join([entry.card.name, *entry.card.authors, entry.card.training_data]).lower()
+        ]
+        assert found
+        assert set(found) <= set(slugs(page)) != {entry.slug for entry in site.boards["opensynth"].entries}
+
+
+def test_a_copied_address_shows_the_same_view_and_defaults_are_left_out(visit: Callable[..., Any]) -> None:
+    page = visit(BOARD)
+    page.select_option("select[name=metric]", "SMAPE(eps=1)")
+    page.select_option("select[name=exam]", "exemplar")
+    page.select_option("select[name=columns]", "all")
+    page.locator('th[data-key="ff.exemplar"] button').click()
+    page.check('input[value="code"]', force=True)
+    page.fill("input[name=q]", "other")
+    page.check('tr[data-slug="made-001"] input')
+    copied = page.url.removeprefix(page.url.partition("opensynth/")[0])
+    assert query(page) == {
+        "metric": "SMAPE(eps=1)",
+        "exam": "exemplar",
+        "columns": "all",
+        "sort": "ff.exemplar",
+        "open": "code",
+        "q": "other",
+        "pick": "made-001",
+    }
+    again = visit(copied)
+    assert rows(again) == rows(page)
+    assert again.inner_text("#board thead") == page.inner_text("#board thead")
+    assert again.inner_text("#count") == page.inner_text("#count")
+    again.click("#clear")
+    assert query(again) == {"pick": "made-001"}
+
+
+def test_addresses_with_nonsense_fall_back_to_the_defaults(visit: Callable[..., Any]) -> None:
+    page = visit(
+        f"{BOARD}?metric=Beauty&exam=train&columns=none&sort=luck.test&coverage=x&pick=nobody,made-001&family="
+    )
+    plain = visit(BOARD)
+    assert rows(page) == rows(plain)
+    assert page.locator("#board input:checked").count() == 1
+
+
+def test_columns_line_up_with_their_headings_in_every_view(visit: Callable[..., Any]) -> None:
+    page = visit(BOARD)
+    lefts = """cells => cells.filter(cell => cell.offsetParent)
+        .map(cell => Math.round(cell.getBoundingClientRect().left))"""
+    for columns in ("", "compact", "about", "all"):
+        for exam in ("", "test", "exemplar"):
+            page.select_option("select[name=columns]", columns)
+            page.select_option("select[name=exam]", exam)
+            heads = page.eval_on_selector_all("#board thead .pick, #board thead th[data-key]", lefts)
+            cells = page.eval_on_selector_all("#board tbody tr:first-child > *", lefts)
+            assert sorted(heads) == sorted(cells)
+
+
+def test_chosen_rows_lead_to_their_comparison_and_five_are_the_most(visit: Callable[..., Any]) -> None:
+    page = visit(BOARD)
+    chosen = slugs(page)[:6]
+    page.check(f'tr[data-slug="{chosen[0]}"] input')
+    assert page.locator("#tray a").get_attribute("href") is None
+    for slug in chosen[1:5]:
+        page.check(f'tr[data-slug="{slug}"] input')
+    assert page.is_disabled(f'tr[data-slug="{chosen[5]}"] input')
+    page.click("#tray a")
+    assert urlsplit(page.url).path == "/opensynth/compare.html"
+    assert query(page) == dict(zip("abcde", chosen[:5], strict=True))
+
+
+def test_the_saved_file_holds_the_rows_and_columns_that_are_seen(visit: Callable[..., Any]) -> None:
+    page = visit(f"{BOARD}?family=gnn&exam=test&sort=-lut.test")
+    with page.expect_download() as download:
+        page.click("#csv")
+    assert download.value.suggested_filename == "opensynth-board.csv"
+    head, *lines = csv.reader(io.StringIO(Path(download.value.path()).read_text(), newline=""))
+    assert head[:4] == ["rank", "name", "mean.test", "bram.test"]
+    assert not [name for name in head if name.endswith(".exemplar")]
+    assert [line[head.index("lut.test")] for line in lines] == [row["cells"][3] for row in rows(page)]
+
+
+def test_the_whole_board_can_be_used_by_keyboard_alone(visit: Callable[..., Any]) -> None:
+    page = visit(BOARD)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+
+    def tab_to(selector: str) -> None:
+        for _ in range(80):
+            page.keyboard.press("Tab")
+            if page.evaluate(f"document.activeElement.matches({json.dumps(selector)})"):
+                shown = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+                assert shown != "none" or "chip" in page.evaluate("document.activeElement.parentElement.className")
+                return
+        pytest.fail(f"{selector} is not reached by the tabulator")
+
+    tab_to("input[name=q]")
+    page.keyboard.type("e")
+    tab_to("input[value=gnn]")
+    page.keyboard.press("Space")
+    tab_to("th[data-key='lut.test'] button")
+    page.keyboard.press("Enter")
+    assert query(page) == {"q": "e", "family": "gnn", "sort": "lut.test"}
+    for slug in slugs(page)[:2]:
+        tab_to(f"tr[data-slug={slug}] input")
+        page.keyboard.press("Space")
+    tab_to("#tray a")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/compare.html?*")
+
+
+def test_without_scripts_the_board_is_a_table_to_read(visit: Callable[..., Any], site: Served) -> None:
+    page = visit(BOARD, java_script_enabled=False)
+    assert page.locator("#board tbody tr").count() == len(site.boards["opensynth"].entries)
+    for hidden in ("#choices", "#csv", "#tray", "#board tbody input >> nth=0"):
+        assert not page.is_visible(hidden)
+    assert page.is_visible("#board tbody tr:last-child .m")
+    reported = visit("hls4ml/index.html", java_script_enabled=False)
+    assert reported.locator("tr[data-metric=RMSE]").first.is_visible()
+
+
+def test_markup_in_a_card_is_shown_as_text(visit: Callable[..., Any], site: Served) -> None:
+    card = site.boards["opensynth"].entry(HOSTILE).card
+    page = visit(f"{BOARD}?columns=all")
+    row = page.locator(f'tr[data-slug="{HOSTILE}"]')
+    for text in (card.name, card.licence, card.training_data):
+        assert text in row.inner_text()
+    assert page.locator("main img, main script:not([type='application/json'])").count() == 0
+    own = visit(f"opensynth/submissions/{HOSTILE}.html")
+    assert card.method in own.inner_text("main")
+    assert own.locator("main script").count() == 0
+
+
+def test_reported_figures_stand_apart_as_printed_and_without_rank(visit: Callable[..., Any], site: Served) -> None:
+    page = visit("hls4ml/index.html")
+    assert page.locator("#board").count() == 0
+    lines = """rows => rows.filter(row => row.offsetParent)
+        .map(row => [...row.querySelectorAll('td.n')].map(cell => cell.textContent))"""
+    for metric, mean in (("R2", "0.318"), ("RMSE", "31,897.9")):
+        page.select_option("select[name=metric]", metric)
+        shown = page.eval_on_selector_all("tr[data-metric]", lines)
+        assert any(mean in line for line in shown)
+        assert len(shown) == len(
+            {
+                (result.slug, *key)
+                for result in site.boards["hls4ml"].reported
+                for *key, name in result.rows.select("split", "group", "truth", "metric").unique().iter_rows()
+                if name == metric
+            }
+        )
+    page.select_option("select[name=metric]", "Spearman")
+    assert page.is_visible("#not-reported")
+    assert "another truth than this board's" in page.inner_text("#reported")
+
+
+def test_the_browser_writes_numbers_as_the_evaluator_does(visit: Callable[..., Any]) -> None:
+    values = [sign * digit * 10.0**power for sign in (-1, 1) for digit in (1, 2.4681, 9.9994) for power in range(-6, 9)]
+    seen = [scales.shown(value) for value in values]
+    shown = visit(BOARD).evaluate("values => values.map(WaBench.number)", seen)
+    assert shown == [number(value) for value in values]

@@ -1,0 +1,350 @@
+"use strict";
+
+/* The board's table: which metric and exam it shows, in which order, which rows and columns; a choice to compare. */
+
+(() => {
+  /** Of the reported figures, those of a metric whatever its parameters; the default ones where nobody reported it. */
+  function showReported(metric) {
+    const rows = [...document.querySelectorAll("tr[data-metric]")];
+    const kind = metric.split("(")[0];
+    const found = rows.some((row) => row.dataset.metric === kind);
+    for (const row of rows) row.classList.toggle("other", found ? row.dataset.metric !== kind : !("default" in row.dataset));
+    const note = document.getElementById("not-reported");
+    if (note) note.hidden = found;
+  }
+
+  const table = document.getElementById("board");
+  if (!table) {
+    const select = document.querySelector("#choices select");
+    if (!select) return;
+    const defaults = { metric: select.value };
+    select.value = WaBench.state(defaults).metric;
+    if (!select.value) select.value = defaults.metric;
+    showReported(select.value);
+    select.form.addEventListener("submit", (event) => event.preventDefault());
+    select.addEventListener("change", () => {
+      WaBench.keep({ metric: select.value }, defaults);
+      showReported(select.value);
+    });
+    return;
+  }
+
+  const data = WaBench.data("board-data");
+  const body = table.tBodies[0];
+  const form = document.getElementById("choices");
+  const counted = document.getElementById("count");
+  const MOST = 5;
+  const DEFAULTS = {
+    metric: data.rank_by,
+    exam: "",
+    columns: "",
+    sort: "rank",
+    q: "",
+    family: "",
+    open: "",
+    source: "",
+    coverage: "",
+    pick: "",
+  };
+  const state = WaBench.state(DEFAULTS);
+  const SVG = "http://www.w3.org/2000/svg";
+
+  const rows = [...body.rows].map((row, place) => ({
+    row,
+    place,
+    slug: row.dataset.slug,
+    box: row.querySelector("input"),
+    text: row.textContent.toLowerCase() + " " + (row.dataset.words ?? "").toLowerCase(),
+    exams: data.exams.map((_, exam) => ({
+      mean: row.querySelector(`.m.e${exam}`),
+      cells: [...row.querySelectorAll(`.t.e${exam}`)],
+      worst: row.querySelector(`.w.e${exam}`),
+    })),
+  }));
+  const heads = [...table.tHead.querySelectorAll("th[data-key]")];
+  const places = new Map([...table.querySelectorAll("col")].map((column, place) => [column.dataset.key, place]));
+  const control = (name) => form.elements[name];
+  const list = (text) => text.split(",").filter(Boolean);
+
+  /* Cells of a metric */
+
+  const badness = (metric, value) =>
+    metric.better === "higher" ? -value : metric.better === "lower" ? value : Math.abs(value);
+
+  function shade(metric, shown, exam, column) {
+    if (shown === null) return "";
+    const limits = metric.limits ?? metric.column_limits[exam][column];
+    const bad = badness(metric, WaBench.value(shown));
+    return ` s${limits.filter((limit) => bad <= limit).length}`;
+  }
+
+  function element(name, attributes) {
+    const made = document.createElementNS(SVG, name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    return made;
+  }
+
+  function drawBar(svg, bar, ticks) {
+    svg.replaceChildren(element("path", { class: "ticks", d: ticks.map(([at]) => `M${at} 0V12`).join("") }));
+    if (!bar) return;
+    const [x, low, high] = bar;
+    if (low !== high) svg.append(element("path", { class: "reach", d: `M${low} 6H${high}` }));
+    if (x < 0 || x > 100) svg.append(element("path", { class: "off", d: x < 0 ? "M5 2L0 6l5 4" : "M95 2l5 4-5 4" }));
+    else svg.append(element("circle", { class: "at", cx: x, cy: 6, r: 3 }));
+  }
+
+  function drawAxis(svg, ticks) {
+    svg.replaceChildren(
+      ...ticks.map(([at, label]) => {
+        const anchor = at < 5 ? "start" : at > 95 ? "end" : "middle";
+        const text = element("text", { x: at, y: 10, "text-anchor": anchor });
+        text.textContent = label;
+        return text;
+      }),
+    );
+  }
+
+  function showMetric() {
+    const metric = data.metrics[state.metric];
+    for (const { place, exams } of rows) {
+      exams.forEach(({ mean, cells, worst }, exam) => {
+        const values = metric.exams[exam];
+        const [value, low, high] = [values.mean[place], values.low[place], values.high[place]];
+        mean.querySelector("b").textContent = metric.whole ? WaBench.number(value) : "–";
+        mean.querySelector("small").textContent =
+          low === null ? "" : `[${WaBench.number(low)}, ${WaBench.number(high)}]`;
+        drawBar(mean.querySelector("svg"), values.bars[place], values.ticks);
+        cells.forEach((cell, column) => {
+          const shown = values.cells[column] ? values.cells[column][place] : undefined;
+          cell.textContent = shown === undefined ? "–" : WaBench.number(shown);
+          cell.className = cell.className.replace(/ s\d/, "") + (shown === undefined ? "" : shade(metric, shown, exam, column));
+        });
+        const group = values.worst ? values.worst[place] : null;
+        worst.firstChild.textContent = group ? WaBench.number(group[1]) : "–";
+        worst.querySelector("small").textContent = group ? data.groups[exam][group[0]] : "";
+      });
+    }
+    for (const svg of table.querySelectorAll("[data-axis]")) drawAxis(svg, metric.exams[svg.dataset.axis].ticks);
+    for (const head of table.querySelectorAll(".whole")) head.textContent = metric.whole ?? "mean";
+    table.dataset.unit = metric.unit;
+    document.getElementById("metric-about").textContent = metric.about;
+    document.getElementById("shades").hidden = !metric.limits;
+    if (metric.limits)
+      document.querySelectorAll("#shades [data-limit]").forEach((item, place) => {
+        item.textContent = String(Math.abs(metric.limits[place]));
+      });
+    showReported(state.metric);
+  }
+
+  /* Order */
+
+  function sortKey(key) {
+    const [name, exam] = key.split(".");
+    const metric = data.metrics[state.metric];
+    if (exam !== undefined && name !== "") {
+      const values = metric.exams[data.exams.indexOf(exam)];
+      if (!values) return null;
+      if (name === "worst") return ({ place }) => (values.worst?.[place] ? badness(metric, WaBench.value(values.worst[place][1])) : null);
+      const column = name === "mean" ? values.mean : values.cells[data.targets.indexOf(name)];
+      return ({ place }) => (column && column[place] !== null ? badness(metric, WaBench.value(column[place])) : null);
+    }
+    if (name === "rank") return ({ place }) => place;
+    if (name === "name") return ({ row }) => row.querySelector("th a").textContent.toLowerCase();
+    const head = heads.find((each) => each.dataset.key === name);
+    if (!head) return null;
+    return ({ row }) => {
+      const text = row.cells[places.get(name)].dataset.v;
+      return text === undefined ? null : head.dataset.kind === "text" ? text.toLowerCase() : Number(text);
+    };
+  }
+
+  function order() {
+    const turned = state.sort.startsWith("-");
+    const name = turned ? state.sort.slice(1) : state.sort;
+    const found = sortKey(name);
+    if (!found) state.sort = "rank";
+    const key = found ?? (({ place }) => place);
+    const keyed = rows.map((each) => [key(each), each]);
+    keyed.sort(([a, one], [b, two]) => {
+      if (a === null || b === null) return (a === null) - (b === null) || one.place - two.place;
+      const difference = typeof a === "string" ? a.localeCompare(b) : a - b;
+      return (turned ? -difference : difference) || one.place - two.place;
+    });
+    const sorted = keyed.map(([, each]) => each.row);
+    if (sorted.some((row, place) => body.rows[place] !== row)) body.append(...sorted);
+    table.classList.toggle("by-rank", state.sort === "rank");
+    const highFirst = name.includes(".") && data.metrics[state.metric].better === "higher";
+    for (const head of heads) {
+      if (head.dataset.key !== name) head.removeAttribute("aria-sort");
+      else head.setAttribute("aria-sort", highFirst !== turned ? "descending" : "ascending");
+    }
+  }
+
+  /* Rows and columns */
+
+  function filter() {
+    const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
+    const families = list(state.family);
+    const open = list(state.open);
+    const least = Number(state.coverage) || 0;
+    let shown = 0;
+    for (const { row, text } of rows) {
+      const kept =
+        words.every((word) => text.includes(word)) &&
+        (!families.length || families.includes(row.dataset.family)) &&
+        open.every((what) => row.dataset.open.split(" ").includes(what)) &&
+        Number(row.dataset.coverage) * 100 >= least &&
+        state.source !== "reported";
+      row.hidden = !kept;
+      shown += kept;
+    }
+    document.getElementById("scored").hidden = state.source === "reported";
+    const reported = document.getElementById("reported");
+    if (reported) reported.hidden = state.source === "scored";
+    counted.textContent =
+      state.source === "reported" ? "Reported figures only" : `${shown} of ${rows.length} submissions shown`;
+    document.getElementById("nothing").hidden = shown > 0 || state.source === "reported";
+  }
+
+  function columns() {
+    table.dataset.columns = state.columns;
+    data.exams.forEach((name, exam) => table.classList.toggle(`without-e${exam}`, state.exam !== "" && state.exam !== name));
+    const whole = data.metrics[state.metric].whole;
+    table.dataset.whole = whole ?? "none";
+    const width = { compact: 2, about: 1 }[state.columns] ?? data.targets.length + (whole ? 2 : 0);
+    for (const head of table.tHead.querySelectorAll(".exam")) head.colSpan = width;
+  }
+
+  /* Choice to compare */
+
+  const tray = document.getElementById("tray");
+  const go = tray?.querySelector("a");
+
+  function picked() {
+    return list(state.pick).filter((slug) => rows.some((each) => each.slug === slug));
+  }
+
+  function showPicked() {
+    if (!tray) return;
+    const slugs = picked();
+    for (const { row, slug, box } of rows) {
+      box.checked = slugs.includes(slug);
+      box.disabled = !box.checked && slugs.length >= MOST;
+      row.classList.toggle("picked", box.checked);
+    }
+    tray.hidden = slugs.length === 0;
+    document.body.classList.toggle("with-tray", slugs.length > 0);
+    const enough = slugs.length >= 2;
+    tray.querySelector("output").textContent =
+      slugs.length === 1 ? "1 chosen; choose one more" : `${slugs.length} chosen${slugs.length === MOST ? ", the most" : ""}`;
+    go.setAttribute("aria-disabled", String(!enough));
+    const query = slugs.map((slug, place) => `${"abcde"[place]}=${encodeURIComponent(slug)}`).join("&");
+    if (enough) go.href = `compare.html?${query}`;
+    else go.removeAttribute("href");
+  }
+
+  /* A table of what is seen */
+
+  function csv() {
+    const quote = (text) => `"${text.replaceAll('"', '""')}"`;
+    const visible = [...places.keys()].filter((key) => heads.some((head) => head.dataset.key === key && head.offsetParent));
+    const text = (cell) => (cell.querySelector("a, b") ?? cell.firstChild).textContent.trim();
+    const lines = [...body.rows]
+      .filter((row) => !row.hidden)
+      .map((row) => visible.map((key) => text(row.cells[places.get(key)])));
+    return [visible, ...lines].map((line) => line.map(quote).join(",") + "\r\n").join("");
+  }
+
+  /* Wiring */
+
+  function everything() {
+    showMetric();
+    columns();
+    order();
+    filter();
+    showPicked();
+  }
+
+  function readForm() {
+    for (const name of ["metric", "exam", "columns", "q", "source", "coverage"]) {
+      if (control(name)) state[name] = control(name).value.trim();
+    }
+    for (const name of ["family", "open"]) {
+      state[name] = [...form.querySelectorAll(`input[name="${name}"]:checked`)].map((box) => box.value).join(",");
+    }
+  }
+
+  function writeForm() {
+    if (!(state.metric in data.metrics)) state.metric = data.rank_by;
+    if (!data.exams.includes(state.exam)) state.exam = "";
+    for (const name of ["metric", "exam", "columns", "q", "source", "coverage"]) {
+      if (!control(name)) continue;
+      control(name).value = state[name];
+      if (control(name).value !== state[name]) control(name).value = state[name] = DEFAULTS[name];
+    }
+    for (const name of ["family", "open"]) {
+      const chosen = list(state[name]);
+      for (const box of form.querySelectorAll(`input[name="${name}"]`)) box.checked = chosen.includes(box.value);
+    }
+  }
+
+  for (const head of heads) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "sort";
+    button.append(...[...head.childNodes].filter((node) => !node.dataset || !("axis" in node.dataset)));
+    head.prepend(button);
+    button.addEventListener("click", () => {
+      state.sort = state.sort === head.dataset.key ? `-${head.dataset.key}` : head.dataset.key;
+      WaBench.keep(state, DEFAULTS);
+      order();
+    });
+  }
+
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("input", () => {
+    const metric = state.metric;
+    readForm();
+    WaBench.keep(state, DEFAULTS);
+    if (metric !== state.metric) {
+      showMetric();
+      order();
+    }
+    columns();
+    filter();
+  });
+  document.getElementById("clear").addEventListener("click", () => {
+    Object.assign(state, DEFAULTS, { pick: state.pick });
+    WaBench.keep(state, DEFAULTS);
+    writeForm();
+    everything();
+    control("q").focus();
+  });
+  document.getElementById("csv").addEventListener("click", () =>
+    WaBench.download(`${data.track}-board.csv`, "text/csv", csv()),
+  );
+  body.addEventListener("change", (event) => {
+    if (event.target.type !== "checkbox") return;
+    const slug = event.target.closest("tr").dataset.slug;
+    state.pick = (event.target.checked ? [...picked(), slug] : picked().filter((each) => each !== slug)).join(",");
+    WaBench.keep(state, DEFAULTS);
+    showPicked();
+  });
+  tray?.querySelector("button").addEventListener("click", () => {
+    state.pick = "";
+    WaBench.keep(state, DEFAULTS);
+    showPicked();
+  });
+
+  const changed = Object.keys(DEFAULTS).some((name) => state[name] !== DEFAULTS[name]);
+  if (changed) {
+    writeForm();
+    everything();
+  } else {
+    counted.textContent = `${rows.length} of ${rows.length} submissions shown`;
+  }
+  table.dataset.ready = "";
+  const later = window.requestIdleCallback ?? setTimeout;
+  if (changed) table.classList.add("whole");
+  else later(() => table.classList.add("whole"));
+})();
