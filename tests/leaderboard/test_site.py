@@ -206,7 +206,9 @@ def test_a_folder_with_other_files_is_never_replaced(made: tuple[Path, list[Entr
 def test_the_submissions_kept_in_the_repository_have_true_scores() -> None:
     ((track, entries),) = boards(Path(__file__).parents[2] / "leaderboard" / "submissions")
     assert track.name == "opensynth"
-    assert [entry.card.slug for entry in entries] == ["oracle", "trees", "analytic", "constant"]
+    slugs = [entry.card.slug for entry in entries]
+    assert (slugs[0], slugs[-1]) == ("oracle", "constant")
+    assert slugs.index("trees") < slugs.index("analytic") < slugs.index("nearest")
 
 
 def test_a_browser_shows_the_ranking(made: tuple[Path, list[Entry], Path]) -> None:
