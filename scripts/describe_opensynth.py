@@ -45,13 +45,27 @@ def tables(frame: pl.DataFrame) -> str:
     counts = frame["weight_bits"].value_counts()
     by_bits = dict(zip(*(counts[column].to_list() for column in counts.columns), strict=True))
     parts.append(_table(["weight bits", *map(str, bits)], [["designs", *(by_bits.get(b, 0) for b in bits)]]))
-    ranges = []
+    pairs = reuse_pairs(frame)
+    lines = []
     for target in wb.track("opensynth").targets:
         column = pl.col(target.name)
         figures = frame.select(a=column.min(), b=column.median(), c=column.max()).row(0)
-        ranges.append([target.label, *(f"{value:,g}" for value in figures)])
-    parts.append(_table(["target", "smallest", "median", "largest"], ranges))
+        changes = pairs.select(fall=(column < 0).mean(), rise=(column > 0).mean()).row(0)
+        lines.append([target.label, *(f"{value:,g}" for value in figures), *(f"{share:.1%}" for share in changes)])
+    parts.append(_table(["target", "smallest", "median", "largest", "falls with reuse", "rises with reuse"], lines))
+    parts.append(
+        f"The last two columns are shares of {pairs.height} pairs of records: a setting of an exemplar model, and the\n"
+        "one with the next larger reuse factor and the same bits."
+    )
     return "\n\n".join(parts)
+
+
+def reuse_pairs(frame: pl.DataFrame) -> pl.DataFrame:
+    """Change of each target from a record to that with the next larger reuse factor, all else being equal."""
+    targets = pl.col(wb.track("opensynth").target_names)
+    alike = ["model_name", "weight_bits"]
+    settings = frame.filter(family="exemplar", strategy="resource").sort(*alike, "reuse_factor")
+    return settings.select(targets.diff().over(alike)).drop_nulls()
 
 
 def _row(name: str, frame: pl.DataFrame) -> list[object]:

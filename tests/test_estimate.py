@@ -18,7 +18,7 @@ import wa_bench as wb
 from wa_bench.cli import app, main
 from wa_bench.errors import DataError, NotFittedError
 from wa_bench.estimation.estimate import worst
-from wa_bench.estimation.intervals import GivesIntervals, _measured
+from wa_bench.estimation.intervals import _measured
 from wa_bench.estimation.known_errors import KNOWN_ERRORS
 from wa_bench.estimation.own import as_dataset
 from wa_bench.estimation.sweep import _pareto, default_precisions
@@ -81,9 +81,11 @@ class Stated(Estimator):
 
 
 class Sure(Stated):
-    """The same with intervals of its own."""
+    """The same with intervals of its own, for the tool that is assumed where none is named."""
 
-    def intervals(self, dataset: wb.Dataset, level: float) -> pl.DataFrame:
+    calibrated_on = ("vivado",)
+
+    def interval(self, dataset: wb.Dataset, level: float = 0.9) -> pl.DataFrame:
         answers = self.predict(dataset).frame()
         low = [pl.col(name).mul(level).alias(f"{name}_low") for name in dataset.track.target_names]
         high = [pl.col(name).truediv(level).alias(f"{name}_high") for name in dataset.track.target_names]
@@ -91,13 +93,39 @@ class Sure(Stated):
 
 
 def test_a_surrogates_own_intervals_are_taken_where_it_gives_some() -> None:
-    assert isinstance(Sure(), GivesIntervals)
-    assert not isinstance(Stated(), GivesIntervals)
     made = wb.estimate(JET, Sure())
-    assert made.intervals == "90% intervals of the surrogate"
+    assert made.intervals == "90% intervals of the surrogate, measured on designs of vivado"
     assert [(figure.low, figure.high) for figure in made.figures] == [
         pytest.approx((figure.value * 0.9, figure.value / 0.9)) for figure in made.figures
     ]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a surrogate that learned from the embedded track and has intervals."""
+    folder = tmp_path_factory.mktemp("trees")
+    wb.surrogate("trees", iterations=20).fit(wb.load("opensynth", "train"), wb.load("opensynth", "val")).save(folder)
+    return folder
+
+
+def test_a_trained_surrogate_has_its_own_intervals_for_the_tool_they_were_measured_on(trained: Path) -> None:
+    settings = {"tool": "yosys", "strategy": "resource", "reuse_factor": 16}
+    made = wb.estimate(JET, trained, **settings)
+    assert made.intervals.startswith("90% intervals of the surrogate, measured on designs of yosys (it learned: post-")
+    bounds = Estimator.load(trained).interval(as_dataset([made.design])).row(0, named=True)
+    for figure in made.figures:
+        assert (figure.low, figure.high) == (bounds[f"{figure.target}_low"], bounds[f"{figure.target}_high"])
+    swept = made.sweep([16], [made.settings.precision])
+    assert (swept.frame["lut_low"].item(), swept.intervals) == (made["lut"].low, made.intervals)
+
+
+def test_for_another_tool_a_trained_surrogate_has_no_interval_and_says_what_it_learned_from(trained: Path) -> None:
+    made = wb.estimate(JET, trained)
+    assert {(figure.low, figure.high) for figure in made.figures} == {(None, None)}
+    assert made.intervals == (
+        "trees learned from designs of yosys alone; "
+        "no error of trees on designs of vivado is known; hand some over: known="
+    )
 
 
 def test_for_the_tool_whose_truth_ships_the_margin_is_the_error_on_its_exam() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,18 +14,34 @@ import pytest
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 COMMANDS = [line for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+QUICKSTART, TESTS = "scripts/quickstart.sh", "scripts/test.sh"
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_readme_has_its_two_commands_and_one_snippet() -> None:
-    assert COMMANDS == ["scripts/quickstart.sh", "scripts/test.sh"]
+OWN = [line for line in COMMANDS if line.startswith("wa-bench ")]
+
+
+def test_the_readme_has_its_two_scripts_a_few_commands_and_one_snippet() -> None:
+    assert [line for line in COMMANDS if line not in OWN] == [QUICKSTART, TESTS]
+    assert [line.split()[1] for line in OWN] == ["train", "predict", "evaluate", "estimate"]
     assert len(SNIPPETS) == 1
+
+
+def test_the_commands_run_one_after_another(tmp_path: Path) -> None:
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    shown = ""
+    for line in OWN:
+        command = [sys.executable, "-c", "from wa_bench.cli import main; main()", *shlex.split(line)[1:]]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        shown += done.stdout
+    assert "90% intervals of the surrogate" in shown
 
 
 def test_quickstart_ends_with_the_ranking_and_the_page_also_when_run_again(tmp_path: Path) -> None:
     for _ in range(2):
         shown = subprocess.run(
-            [ROOT / COMMANDS[0], "--out", str(tmp_path)], capture_output=True, text=True, check=False, cwd=tmp_path
+            [ROOT / QUICKSTART, "--out", str(tmp_path)], capture_output=True, text=True, check=False, cwd=tmp_path
         )
         assert shown.returncode == 0, shown.stderr
         assert "Gradient-boosted trees" in shown.stdout
@@ -32,11 +50,11 @@ def test_quickstart_ends_with_the_ranking_and_the_page_also_when_run_again(tmp_p
 
 
 def test_the_test_command_is_what_ci_runs_and_hands_its_options_to_pytest() -> None:
-    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith(f"exec {COMMANDS[1]}")
+    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith(f"exec {TESTS}")
     if os.environ.get("WA_BENCH_INNER_TEST_RUN"):
         pytest.skip("this is the inner run")
     shown = subprocess.run(
-        [ROOT / COMMANDS[1], "--collect-only", "--quiet"],
+        [ROOT / TESTS, "--collect-only", "--quiet"],
         capture_output=True,
         text=True,
         check=False,

@@ -9,7 +9,9 @@ import polars as pl
 import pytest
 
 import wa_bench as wb
-from wa_bench.learning_curve import part
+from wa_bench.learning_curve import held, part
+from wa_bench.surrogates.conformal import coverage
+from wa_bench.surrogates.estimator import Estimator
 
 COMMAND = [sys.executable, "-c", "from wa_bench.cli import main; main()"]
 
@@ -25,6 +27,10 @@ def test_what_is_trained_can_be_predicted_with_and_scored(tmp_path: Path) -> Non
     (point,) = json.loads(shown.stdout)
     assert (point["designs"], point["folder"]) == (wb.load("opensynth", "train").truth().height, str(tmp_path / "gnn"))
     assert not (tmp_path / "gnn" / "checkpoint.safetensors").exists()
+    assert list(point["held"]) == ["test", "exemplar"]
+    model, exam = Estimator.load(tmp_path / "gnn"), wb.load("opensynth", "test")
+    held = coverage(model.interval(exam), exam)
+    assert point["held"]["test"] == dict(held.select("target", "coverage").iter_rows())
     files = ("--out", tmp_path / "p.parquet", "--intervals", tmp_path / "i.parquet")
     shown = run("predict", tmp_path / "gnn", "--track", "opensynth", "--split", "test", *files)
     assert shown.returncode == 0, shown.stderr
@@ -42,6 +48,7 @@ def test_a_learning_curve_has_a_folder_and_a_line_a_fraction(tmp_path: Path) -> 
     shown = run("train", "trees", *options)
     assert shown.returncode == 0, shown.stderr
     assert "fraction-0.1" in shown.stdout
+    assert "Share of designs whose truth lies in the 90% interval" in shown.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"fraction-0.1", "fraction-1"}
     assert isinstance(wb.surrogates.Estimator.load(tmp_path / "fraction-0.1"), wb.surrogates.Estimator)
 
@@ -51,6 +58,11 @@ def test_a_smaller_share_is_part_of_a_larger_one() -> None:
     tenth, third, all_of_it = (set(part(train, share).sample_ids()) for share in (0.1, 0.3, 1.0))
     assert tenth < third < all_of_it == set(train.sample_ids())
     assert len(tenth) == round(0.1 * len(all_of_it))
+
+
+def test_without_intervals_no_share_is_told() -> None:
+    model = wb.surrogate("constant").fit(wb.load("opensynth", "train"))
+    assert held(model, wb.load("opensynth", "test")) == {}
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wa_bench.evaluation.report import Report
+    from wa_bench.extrapolation import Scores
     from wa_bench.leaderboard.board import Board
     from wa_bench.leaderboard.gather import Sources
     from wa_bench.opensynth.queue import Queue
@@ -61,6 +62,9 @@ TrackRecords = Annotated[
 ]
 Reported = Annotated[Path | None, typer.Option(help="Published results; by default 'reported' beside the submissions.")]
 Versions = Annotated[Path | None, typer.Option(help="Frozen boards; by default 'versions' beside the submissions.")]
+SurrogateSettings = Annotated[
+    list[str] | None, typer.Option("--set", help="Setting of the surrogate, key=value; may be given again.")
+]
 SubmissionPath = Annotated[Path, typer.Argument(help="A submission folder, or a .zip that 'submit pack' wrote.")]
 
 
@@ -274,7 +278,7 @@ def train(
     name: Annotated[str, typer.Argument(help="Name of the surrogate.")],
     track: Annotated[str, typer.Option(help="Name of the track.")],
     out: Annotated[Path, typer.Option(help="Folder for the surrogate; holds the checkpoints until it is done.")],
-    settings: Annotated[list[str] | None, typer.Option("--set", help="Setting, key=value; may be given again.")] = None,
+    settings: SurrogateSettings = None,
     fraction: Annotated[
         str | None, typer.Option(help="Learning curve: shares of the training set, such as 0.1,0.3,1.")
     ] = None,
@@ -306,6 +310,50 @@ def train(
         for p in points
     ]
     _print_table(["designs", *metrics, "folder"], rows)
+    print("Share of designs whose truth lies in the 90% interval, lowest and highest of the targets:")
+    rows = [[f"{p.designs:,}", *(_range(p.held.get(split, {})) for split in exam.splits)] for p in points]
+    _print_table(["designs", *exam.splits], rows)
+
+
+@app.command()
+def extrapolate(
+    name: Annotated[str, typer.Argument(help="Name of the surrogate.")],
+    track: OfTrack,
+    out: Annotated[Path, typer.Option(help="Folder for the surrogates; those that are there are not trained again.")],
+    settings: SurrogateSettings = None,
+    deeper_than: Annotated[
+        list[int] | None, typer.Option(min=1, help="Leave out networks with more layers with weights; again for more.")
+    ] = None,
+    families: Annotated[bool, typer.Option(help="Leave out each family in its turn.")] = True,
+    source: Records = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how a surrogate fares on networks unlike those that it learned from: other families, deeper ones."""
+    import wa_bench as wb
+    from wa_bench import extrapolation
+    from wa_bench.surrogates.estimator import settings_of
+
+    judge = wb.track(track)
+    exam = wb.load(track, judge.exams[0].split, source)
+    unseen = extrapolation.families(exam) if families else []
+    unseen += [extrapolation.deeper(layers) for layers in deeper_than or []]
+    if not unseen:
+        raise typer.BadParameter("expected --deeper-than beside it", param_hint="--no-families")
+    train_set, val = wb.load(track, "train", source), wb.load(track, "val", source)
+    trials = extrapolation.extrapolate(name, settings_of(name, settings or []), train_set, val, exam, unseen, out)
+    if as_json:
+        print(json.dumps([trial.to_dict() for trial in trials]))
+        return
+    metrics = (judge.rank_by, judge.tie_breaker)
+    rows = [
+        [trial.unseen, str(trial.asked), learned, f"{count:,}", *_scores(scores, metrics)]
+        for trial in trials
+        for learned, count, scores in (
+            ("all", trial.learned, trial.ordinary),
+            ("others", trial.learned_without, trial.without),
+        )
+    ]
+    _print_table(["scored", "designs", "learned from", "designs", *metrics, "worst target", judge.rank_by], rows)
 
 
 @app.command()
@@ -939,6 +987,18 @@ def _verdict(cell: dict[str, Any]) -> str:
         return "-"
     winner = {"better": cell["a"], "worse": cell["b"]}.get(cell["verdict"], "?")
     return f"{winner} {'+' if difference > 0 else ''}{number(difference)}"
+
+
+def _range(shares: dict[str, float]) -> str:
+    """The lowest and the highest of some shares."""
+    return f"{min(shares.values()):.0%} to {max(shares.values()):.0%}" if shares else "-"
+
+
+def _scores(scores: Scores, metrics: tuple[str, ...]) -> list[str]:
+    """Cells of a table: means, and the worst target with its score."""
+    from wa_bench.evaluation.report import number
+
+    return [*(number(scores.means[metric]) for metric in metrics), scores.worst or "-", number(scores.lowest)]
 
 
 def _shown(value: float | str | None) -> str:

@@ -11,9 +11,11 @@ import numpy as np
 import polars as pl
 
 from wa_bench.data.dataset import Dataset
+from wa_bench.errors import DataError, NotFittedError
 from wa_bench.evaluation.evaluator import evaluate
 from wa_bench.evaluation.report import Settings
-from wa_bench.surrogates.estimator import surrogate
+from wa_bench.surrogates.conformal import LEVEL, coverage
+from wa_bench.surrogates.estimator import Estimator, surrogate
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,15 @@ class Point:
         designs: that it learned from.
         folder: where it is saved.
         scores: by split and metric (those that rank), the mean over the targets.
+        held: by split and target, the share of designs whose truth lies in the surrogate's 90 % interval; empty
+            without intervals.
     """
 
     share: float
     designs: int
     folder: Path
     scores: dict[str, dict[str, float | None]]
+    held: dict[str, dict[str, float]]
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
@@ -57,8 +62,23 @@ def learning_curve(
         report = evaluate(model.predict(exam), exam, Settings(resamples=0))
         metrics = (exam.track.rank_by, exam.track.tie_breaker)
         scores = {split: {metric: report.mean(metric, split) for metric in metrics} for split in exam.splits}
-        points.append(Point(share, some.truth().height, folder, scores))
+        points.append(Point(share, some.truth().height, folder, scores, held(model, exam)))
     return points
+
+
+def held(model: Estimator, exam: Dataset) -> dict[str, dict[str, float]]:
+    """By split and target, the share of designs whose truth lies in the surrogate's interval of level ``LEVEL``.
+
+    Empty where the surrogate has no intervals for them.
+    """
+    try:
+        shares = coverage(model.interval(exam, LEVEL), exam)
+    except (NotFittedError, DataError):
+        return {}
+    return {
+        str(split): dict(part.select("target", "coverage").iter_rows())
+        for (split,), part in shares.partition_by("split", as_dict=True, maintain_order=True).items()
+    }
 
 
 def part(train: Dataset, share: float, seed: int = 0) -> Dataset:

@@ -19,10 +19,10 @@ from wa_bench.opensynth.describe import recorded_layers
 from wa_bench.opensynth.layers import Convolution, Pooling, Product, Softmax, Table
 from wa_bench.opensynth.network import Block, Network, Settings, chain
 from wa_bench.opensynth.sampling import (
-    EXEMPLAR_GRID,
     EXEMPLARS,
     FAMILIES,
     FAMILY_SEEDS,
+    exemplar_grid,
     family,
     from_seed,
     is_alive,
@@ -276,7 +276,7 @@ def test_the_exemplars_have_the_parameters_of_the_genuine_ones() -> None:
         "Particle": 2691,
         "Quarks": 385,
     }
-    grid = [from_seed(FAMILY_SEEDS + i) for i in range(len(EXEMPLAR_GRID))]
+    grid = [from_seed(FAMILY_SEEDS + i) for i in range(len(exemplar_grid()))]
     assert {network.name for network in grid} == set(EXEMPLARS)
     assert {split(network) for network in grid} == {"exemplar"}
     assert len(grid) >= 150
@@ -288,7 +288,7 @@ def test_the_exemplars_have_the_parameters_of_the_genuine_ones() -> None:
 
 def test_seeds_beyond_the_families_are_an_error() -> None:
     with pytest.raises(ValueError, match="the grid has"):
-        from_seed(FAMILY_SEEDS + len(EXEMPLAR_GRID))
+        from_seed(FAMILY_SEEDS + len(exemplar_grid()))
     with pytest.raises(ValueError, match="expected one below"):
         from_seed(len(FAMILIES) * FAMILY_SEEDS)
 

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 import wa_bench as wb
 from wa_bench.errors import DataError, NotFittedError
+from wa_bench.estimation.own import as_dataset
+from wa_bench.records.schema import Design
 from wa_bench.surrogates import Estimator
 from wa_bench.surrogates.conformal import Conformal, coverage
-from wa_bench.surrogates.distance import References
+from wa_bench.surrogates.distance import FAR, References
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 
@@ -108,6 +110,13 @@ def test_without_validation_there_are_no_intervals(exam: wb.Dataset) -> None:
         wb.surrogate("analytic").interval(exam)
 
 
+def test_of_designs_of_another_tool_the_intervals_say_nothing(design: Design) -> None:
+    model = wb.surrogate("analytic").fit(wb.load("opensynth", "train"), wb.load("opensynth", "val"))
+    assert model.calibrated_on == ("yosys",)
+    with pytest.raises(DataError, match=r"designs of yosys, which they were measured on, found vivado"):
+        model.interval(as_dataset([design]))
+
+
 def test_coverage_counts_designs_whose_truth_is_held(exam: wb.Dataset) -> None:
     truth = exam.truth()
     half = pl.int_range(pl.len()) % 2 == 0
@@ -128,7 +137,7 @@ def test_the_nearest_reference_is_the_nearest(seed: int, count: int, designs: in
     known, asked = random.normal(size=(count, 3)) * [1, 100, 0], random.normal(size=(designs, 3)) * [1, 100, 1]
     references = References.of(known)
     rows, distances = references.nearest(asked)
-    points = (asked - references.mean) / references.spread
+    points = ((asked - references.mean) / references.spread).clip(-FAR, FAR)
     every = np.sqrt(np.square(points[:, None] - references.points).sum(axis=2))
     np.testing.assert_allclose(distances, every.min(axis=1), rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(every[np.arange(designs), rows], every.min(axis=1), rtol=1e-3, atol=1e-3)

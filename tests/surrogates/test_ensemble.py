@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import wa_bench as wb
+from wa_bench.surrogates import estimator
 from wa_bench.surrogates.ensemble import Ensemble, simplex_weights
 from wa_bench.surrogates.nearest import Nearest
 
@@ -68,6 +69,14 @@ def test_members_may_be_saved_surrogates(tmp_path: Path, exam: wb.Dataset) -> No
     model.save(tmp_path / "both")
     (tmp_path / "near").rename(tmp_path / "elsewhere")
     assert Ensemble.load(tmp_path / "both").predict(exam).frame().equals(model.predict(exam).frame())
+
+
+def test_members_given_as_a_list_are_known_again(tmp_path: Path) -> None:
+    train = wb.load("opensynth", "val")
+    given = ("ensemble", {"members": ["analytic", "constant"]}, train, None, tmp_path)
+    before = estimator.fitted(*given) and (tmp_path / "surrogate.json").stat().st_mtime_ns
+    assert estimator.fitted(*given).predict(train).frame().height == train.sample_ids().len()
+    assert (tmp_path / "surrogate.json").stat().st_mtime_ns == before
 
 
 def test_without_validation_members_weigh_alike(exam: wb.Dataset) -> None:

@@ -13,7 +13,7 @@ import pytest
 import wa_bench as wb
 from wa_bench.errors import DataError, MissingToolError, NotFittedError, UnknownNameError
 from wa_bench.evaluation import figures
-from wa_bench.surrogates import Estimator, features
+from wa_bench.surrogates import Estimator, estimator, features
 from wa_bench.surrogates.controls import Oracle
 from wa_bench.surrogates.trees import Trees
 
@@ -75,6 +75,22 @@ def test_the_constant_is_the_training_mean(fitted: dict[str, Estimator], train: 
 def test_trees_with_one_seed_predict_the_same_twice(train: wb.Dataset, exam: wb.Dataset) -> None:
     once, twice = (Trees(iterations=10, seed=3).fit(train).predict(exam).frame() for _ in range(2))
     assert once.equals(twice)
+
+
+def test_trees_learn_the_truth_that_is_asked_for(train: wb.Dataset, fitted: dict[str, Estimator]) -> None:
+    other = {split: wb.load("opensynth", split, truth="hls-estimate") for split in ("train", "test")}
+    model = wb.surrogate("trees", **QUICK["trees"]).fit(other["train"])
+    ours, plain = (wb.evaluate(each.predict(other["test"]), other["test"]) for each in (model, fitted["trees"]))
+    assert ours["R2@lut"] > 0.9 > plain["R2@lut"]
+
+
+def test_where_the_estimate_is_right_throughout_trees_answer_with_it(
+    fitted: dict[str, Estimator], exam: wb.Dataset
+) -> None:
+    ours, estimate = (fitted[name].predict(exam).frame() for name in ("trees", "analytic"))
+    for exact in ("dsp", "interval_max"):
+        assert ours[exact].to_numpy() == pytest.approx(estimate[exact].to_numpy(), rel=1e-9)
+    assert not ours["lut"].equals(estimate["lut"])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -159,6 +175,38 @@ def test_a_setting_of_the_wrong_type_is_not_loaded(fitted: dict[str, Estimator],
     file.write_text(file.read_text().replace('"iterations": 40', '"iterations": "many"'))
     with pytest.raises(DataError, match="iterations"):
         Estimator.load(tmp_path)
+
+
+def test_a_surrogate_that_learned_from_other_features_is_not_loaded(
+    fitted: dict[str, Estimator], tmp_path: Path
+) -> None:
+    fitted["trees"].save(tmp_path)
+    file = tmp_path / "surrogate.json"
+    file.write_text(file.read_text().replace(f'"features": {features.VERSION}', '"features": 0'))
+    with pytest.raises(DataError, match=rf"features and rules of version {features.VERSION}, found version 0; train"):
+        Estimator.load(tmp_path)
+
+
+def test_a_folder_s_surrogate_is_taken_exactly_if_settings_and_data_are_the_same(
+    train: wb.Dataset, tmp_path: Path
+) -> None:
+    val = wb.load("opensynth", "val")
+    file = tmp_path / "surrogate.json"
+
+    def trained(*asked: Any) -> bool:
+        before = file.stat().st_mtime_ns if file.exists() else None
+        model = estimator.fitted("trees", *asked, tmp_path)
+        assert model.origin == Estimator.load(tmp_path).origin == estimator.Origin.of(*asked[1:])
+        return file.stat().st_mtime_ns != before
+
+    some = train.families("conv1d")
+    assert trained({"iterations": 2}, some, val)
+    assert not trained({"iterations": 2}, some, val)
+    assert trained({"iterations": 3}, some, val)
+    assert trained({"iterations": 3}, some, val.families("conv1d"))
+    assert trained({"iterations": 3}, train.families("conv2d"), val.families("conv1d"))
+    file.write_text("{")
+    assert trained({"iterations": 3}, train.families("conv2d"), val.families("conv1d"))
 
 
 def test_nothing_can_be_learned_from_no_truth(raw: dict[str, Any], tmp_path: Path) -> None:

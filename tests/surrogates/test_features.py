@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from surrogates import kept_features
 
 import wa_bench as wb
 from wa_bench.records.columns import to_frame
@@ -231,3 +233,14 @@ def test_the_layer_table_is_made_once_where_it_is_given(exam: wb.Dataset, monkey
     expected = features.designs(frame)
     monkeypatch.setattr(features, "layers", lambda _: pytest.fail("made twice"))
     assert features.designs(frame, table).equals(expected)
+
+
+def test_features_and_rules_say_what_they_said_in_this_version() -> None:
+    """Saved surrogates rest on them: raise ``features.VERSION`` with a change, and run ``kept_features.py``."""
+    expected = json.loads(kept_features.FILE.read_text())
+    assert expected["version"] == features.VERSION
+    found = kept_features.kept()
+    for table, columns in expected["kept"].items():
+        assert list(found[table]) == list(columns)
+        for name, values in columns.items():
+            assert found[table][name] == pytest.approx(values, rel=1e-9), f"{table}, {name}"

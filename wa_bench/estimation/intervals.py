@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
 
 from wa_bench.data.dataset import Dataset, load
 from wa_bench.errors import DataError, Fault
-from wa_bench.estimation.known_errors import KNOWN_ERRORS, LEVEL
+from wa_bench.estimation.known_errors import KNOWN_ERRORS
+from wa_bench.surrogates.conformal import LEVEL
 from wa_bench.surrogates.estimator import Estimator
+from wa_bench.surrogates.pieces import tools
 from wa_bench.tracks.track import track
 
 _TRACK = "opensynth"
 """The track whose truth ships with the package."""
 
 
-@runtime_checkable
-class GivesIntervals(Protocol):
-    """A surrogate that knows how far off it may be."""
-
-    def intervals(self, dataset: Dataset, level: float) -> pl.DataFrame:
-        """``sample_id``, and ``<target>_low`` and ``<target>_high`` for each target, one row a design."""
-
-
 def with_intervals(estimator: Estimator, dataset: Dataset, known: Dataset | None = None) -> tuple[pl.DataFrame, str]:
     """Predictions with ``<target>_low`` and ``<target>_high``, one row a design, and where these come from, in words.
 
-    A surrogate without intervals of its own gets its error on designs with truth of the same synthesis tool as a
-    margin: on ``known``, if given, whatever their tool; else the error on record for that tool (``known_errors``); else
-    that on the exam of the embedded track. Where there is none of these, the bounds are null. Whether an error on some
-    designs holds for others is not known.
+    Intervals of the surrogate's own are for the synthesis tools that they were measured on. Else a margin is its error
+    on designs with truth of the same tool: on ``known``, if given, whatever their tool; else the error on record for
+    that tool (``known_errors``); else that on the exam of the embedded track. Where there is none of these, the bounds
+    are null. Whether an error on some designs holds for others is not known. The words say if the surrogate learned
+    from designs of other tools only.
 
     Raises:
         DataError: the surrogate does not answer, or no known design has truth.
@@ -41,31 +35,32 @@ def with_intervals(estimator: Estimator, dataset: Dataset, known: Dataset | None
     answers = estimator.predict(dataset).frame()
     if answers.height < (asked := dataset.sample_ids().len()):
         raise DataError(Fault(f"surrogate {estimator.name}", f"answers for {asked} designs", f"{answers.height}"))
-    if isinstance(estimator, GivesIntervals):
-        own = estimator.intervals(dataset, LEVEL)
+    asked_of = tools(dataset)
+    named = " and ".join(asked_of)
+    origin = estimator.origin if estimator.needs_training else None
+    if set(asked_of) <= set(estimator.calibrated_on):
+        own = estimator.interval(dataset, LEVEL)
         joined = answers.join(own, on="sample_id", how="left", maintain_order="left")
-        return joined, f"{LEVEL:.0%} intervals of the surrogate"
-    tools = _tools(dataset)
-    stated = KNOWN_ERRORS.get((estimator.name, "".join(tools)))
-    if known is None and stated is None and tools <= _tools(embedded := load(_TRACK, track(_TRACK).exam_splits)):
-        known = embedded
+        learned = f" (it learned: {origin.truth})" if origin else ""
+        return joined, f"{LEVEL:.0%} intervals of the surrogate, measured on designs of {named}{learned}"
+    note = ""
+    if origin and not set(asked_of) <= set(origin.tools):
+        note = f"{estimator.name} learned from designs of {' and '.join(origin.tools)} alone; "
+    stated = KNOWN_ERRORS.get((estimator.name, named))
+    if known is None and stated is None:
+        embedded = load(_TRACK, track(_TRACK).exam_splits)
+        known = embedded if set(asked_of) <= set(tools(embedded)) else None
     if known is not None:
         factors, count = _measured(estimator, known)
         where = f"{count} designs ({', '.join(known.splits)} of {known.track.name}; truth: {known.track.truth})"
     elif stated is not None:
         factors, where = stated.factors, stated.measured_on
     else:
-        missing = (
-            f"no error of {estimator.name} on designs of {' or '.join(sorted(tools))} is known; hand some over: known="
-        )
+        missing = f"{note}no error of {estimator.name} on designs of {named} is known; hand some over: known="
         bounds = [pl.lit(None, pl.Float64).alias(f"{name}{end}") for name in names for end in ("_low", "_high")]
         return answers.with_columns(bounds), missing
     bounds = [bound for name in names for bound in _bounds(name, factors[name])]
-    return answers.with_columns(bounds), f"the error of {estimator.name} that {LEVEL:.0%} kept within, of {where}"
-
-
-def _tools(dataset: Dataset) -> set[str]:
-    return set(dataset.frame().select("tool").unique().collect().get_column("tool"))
+    return answers.with_columns(bounds), f"{note}the error of {estimator.name} that {LEVEL:.0%} kept within, of {where}"
 
 
 def _measured(estimator: Estimator, known: Dataset) -> tuple[Mapping[str, float], int]:

@@ -66,6 +66,9 @@ class AdderGraph:
         return np.stack(columns, axis=1)
 
 
+_CHECKED_INPUTS = 32
+
+
 def adder_graph(weights: Integers, bits: int) -> AdderGraph:
     """A graph for ``weights @ x``, weights of shape (n_out, n_in), inputs of ``bits`` bits.
 
@@ -86,9 +89,6 @@ def adder_graph(weights: Integers, bits: int) -> AdderGraph:
             f"da4ml: expected an adder graph of the given {weights.shape} matrix, found a different product"
         )
     return graph
-
-
-_CHECKED_INPUTS = 32
 
 
 class _Builder:

@@ -7,6 +7,7 @@ low-discrepancy sequence, so that any prefix of its seeds covers them evenly.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from hashlib import sha256
 from typing import Literal, TypeVar
 
@@ -73,8 +74,9 @@ EXEMPLARS: dict[str, tuple[int, tuple[Block, ...]]] = {
 """Inputs and layers of the seven exemplar models of wa-hls4ml (arXiv:2511.05615)."""
 
 
-def _exemplar_grid() -> list[tuple[str, Settings]]:
-    """Settings of the exemplars: weight bits by reuse factor, and the latency strategy where it stays affordable."""
+@cache
+def exemplar_grid() -> tuple[tuple[str, Settings], ...]:
+    """Model and settings of every exemplar seed: weight bits by reuse factor, and latency where affordable."""
     resource = [
         Settings("resource", reuse, bits, max(bits, 6))
         for bits in (2, 4, 8, 12, 16)
@@ -87,15 +89,12 @@ def _exemplar_grid() -> list[tuple[str, Settings]]:
             multipliers = sum(layer.multipliers for layer in _exemplar(name, settings, 0).products)
             if multipliers <= _EXEMPLAR_MULTIPLIERS[settings.strategy]:
                 grid.append((name, settings))
-    return grid
+    return tuple(grid)
 
 
 def _exemplar(name: str, settings: Settings, seed: int) -> Network:
     width, blocks = EXEMPLARS[name]
     return Network(name, (width,), blocks, settings, seed)
-
-
-EXEMPLAR_GRID = _exemplar_grid()
 
 
 def from_seed(seed: int) -> Network:
@@ -109,9 +108,9 @@ def from_seed(seed: int) -> Network:
         raise ValueError(f"seed {seed}: expected one below {len(FAMILIES) * FAMILY_SEEDS}")
     match FAMILIES[family]:
         case "exemplar":
-            if index >= len(EXEMPLAR_GRID):
-                raise ValueError(f"exemplar seed {seed}: the grid has {len(EXEMPLAR_GRID)} settings")
-            return _exemplar(*EXEMPLAR_GRID[index], seed)
+            if index >= len(grid := exemplar_grid()):
+                raise ValueError(f"exemplar seed {seed}: the grid has {len(grid)} settings")
+            return _exemplar(*grid[index], seed)
         case "dense" | "distributed":
             return _draw(seed, index, _dense_network)
         case "branched":
@@ -120,12 +119,16 @@ def from_seed(seed: int) -> Network:
             return _draw(seed, index, _streamed_network)
 
 
+def _drawn_as(seed: int) -> str:
+    return FAMILIES[seed // FAMILY_SEEDS]
+
+
 def split(network: Network) -> str:
     """Split by architecture, so that none is in two of them: about 70 / 15 / 15 %.
 
     The architecture is the widths of the dense layers, whatever stands between them; for convolutions, all layers.
     """
-    if FAMILIES[network.seed // FAMILY_SEEDS] == "exemplar":
+    if _drawn_as(network.seed) == "exemplar":
         return "exemplar"
     if network.is_streamed:
         layers = [(block.kind, block.units, block.window, block.stride) for block in network.blocks]
@@ -139,13 +142,13 @@ def split(network: Network) -> str:
 
 def family(network: Network) -> str:
     """Family of the record: for plain dense networks the strategy, as in wa-hls4ml."""
-    name = FAMILIES[network.seed // FAMILY_SEEDS]
+    name = _drawn_as(network.seed)
     return network.settings.strategy if name == "dense" else name
 
 
 def cost(network: Network) -> float:
     """Work of synthesis and simulation as a share of the budget, which is about half a minute of one core."""
-    settings, name = network.settings, FAMILIES[network.seed // FAMILY_SEEDS]
+    settings, name = network.settings, _drawn_as(network.seed)
     cycles = initiation_interval(network) / _STREAM_BUDGET if network.is_streamed else 0.0
     if settings.strategy == "resource":
         return max(cycles, sum(layer.multipliers for layer in network.products) / _MULTIPLIER_BUDGET[name])
@@ -163,9 +166,9 @@ def _draw(seed: int, index: int, make: Callable[[int, int, Settings, np.random.G
     """Settings from the sequence, then architectures until one is affordable: ever shallower, then ever dearer."""
     depth_at, weight_at, activation_at, strategy_at, reuse_at = _low_discrepancy(index, 5)
     strategy: Strategy = "latency" if strategy_at < 0.25 else "resource"
-    if FAMILIES[seed // FAMILY_SEEDS] == "distributed":
+    if _drawn_as(seed) == "distributed":
         strategy = "distributed_arithmetic"
-    streamed = FAMILIES[seed // FAMILY_SEEDS] in {"conv1d", "conv2d"}
+    streamed = _drawn_as(seed) in {"conv1d", "conv2d"}
     # Unrolled convolutions of wide weights are too dear at any size.
     weight_bits = 2 + int((8 if streamed and strategy == "latency" else 15) * weight_at)
     activation_bits = max(4, min(16, weight_bits + int(9 * activation_at) - 4))
@@ -222,7 +225,7 @@ def _branched_network(seed: int, depth: int, settings: Settings, rng: np.random.
 
 def _streamed_network(seed: int, depth: int, settings: Settings, rng: np.random.Generator) -> Network:
     """Convolutions, pooling, then dense layers on the flattened rest."""
-    dimensions = 1 if FAMILIES[seed // FAMILY_SEEDS] == "conv1d" else 2
+    dimensions = 1 if _drawn_as(seed) == "conv1d" else 2
     size = _pick(rng, (12, 16, 20, 24, 32) if dimensions == 1 else (6, 7, 8, 10))
     channels = _pick(rng, (1, 2, 3, 4))
     in_shape = (*(size,) * dimensions, channels)

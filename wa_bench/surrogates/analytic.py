@@ -83,6 +83,13 @@ class Analytic(Estimator):
 
     name = "analytic"
     title = "Analytic (the tools' rules)"
+    family = "analytic"
+    method = (
+        "Closed-form counts and cycles from the tools' own rules, hls4ml's and those of the generator of these "
+        "designs: reuse factors, multipliers, memory words, tables, pipelines. Nothing is trained; constants of LUTs "
+        "and flip-flops were fitted once on the train split."
+    )
+    owes = "constants of LUTs and flip-flops only: opensynth, train split, and public rows of wa-hls4ml"
     needs_training = False
 
     def _predict(self, frame: pl.DataFrame, targets: tuple[str, ...]) -> list[pl.Series]:

@@ -22,6 +22,7 @@ from math import ceil, sqrt
 from pathlib import Path
 from typing import Self
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -32,14 +33,14 @@ from wa_bench.errors import DataError, Fault
 from wa_bench.surrogates import features
 from wa_bench.surrogates.arrays import read_arrays, write_arrays
 from wa_bench.surrogates.distance import References
-from wa_bench.surrogates.pieces import pieces
+from wa_bench.surrogates.pieces import pieces, tools
 
 INTERVALS_FILE = "intervals.safetensors"
 _WEIGHTS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _REFERENCES = 4096
 """Training designs that distances are taken to, at most."""
-_LEVEL = 0.9
-"""The level at which weights are chosen."""
+LEVEL = 0.9
+"""The usual level, at which the weights are chosen."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,6 +54,7 @@ class Conformal:
         weights: (targets,) of the distance.
         typical: (1,) median distance of the validation designs.
         points, mean, spread: of the training designs that distances are taken to (:class:`References`).
+        tools: synthesis tools of the validation designs; of designs of others the intervals say nothing.
     """
 
     scores: Floats
@@ -61,6 +63,7 @@ class Conformal:
     points: npt.NDArray[np.float32]
     mean: npt.NDArray[np.float32]
     spread: npt.NDArray[np.float32]
+    tools: tuple[str, ...]
 
     @classmethod
     def measured(cls, predictions: Predictions, val: Dataset, train: Dataset) -> Self | None:
@@ -74,20 +77,22 @@ class Conformal:
         answers = truth.select("sample_id").join(predictions.frame(), on="sample_id", maintain_order="left")
         targets = val.track.target_names
         errors = np.abs(_logs(truth, targets) - _logs(answers, targets))
-        return cls.calibrated(errors, distances, references)
+        return cls.calibrated(errors, distances, references, tools(val))
 
     @classmethod
-    def calibrated(cls, errors: Floats, distances: Floats, references: References) -> Self:
+    def calibrated(
+        cls, errors: Floats, distances: Floats, references: References, of_tools: tuple[str, ...] = ()
+    ) -> Self:
         """From errors (designs, targets) on the logarithm and distances (designs,) of validation designs."""
         typical = float(np.median(distances)) or 1.0
         difficulties = [1 + weight * distances / typical for weight in _WEIGHTS]
         widths = [
-            np.exp(np.log(difficulty).mean()) * np.quantile(errors / difficulty[:, None], _LEVEL, axis=0)
+            np.exp(np.log(difficulty).mean()) * np.quantile(errors / difficulty[:, None], LEVEL, axis=0)
             for difficulty in difficulties
         ]
         weights = np.array(_WEIGHTS)[np.argmin(widths, axis=0)]
         scores = np.sort(errors / (1 + weights * distances[:, None] / typical), axis=0)
-        return cls(scores, weights, np.array([typical]), references.points, references.mean, references.spread)
+        return cls(scores, weights, np.array([typical]), **vars(references), tools=of_tools)
 
     def radius(self, distances: Floats, level: float) -> Floats:
         """Half the width (designs, targets) of intervals on the logarithm, at some distances (designs,).
@@ -104,7 +109,15 @@ class Conformal:
         return radius
 
     def intervals(self, predictions: Predictions, dataset: Dataset, level: float) -> pl.DataFrame:
-        """Intervals around predictions of a dataset: ``sample_id``, ``<target>_low``, ``<target>_high``."""
+        """Intervals around predictions of a dataset: ``sample_id``, ``<target>_low``, ``<target>_high``.
+
+        Raises:
+            DataError: designs of a tool that no validation design was of, or as of :meth:`radius`.
+        """
+        if strangers := set(tools(dataset)) - set(self.tools):
+            measured, found = (" and ".join(sorted(names)) for names in (self.tools, strangers))
+            remedy = "predict without intervals, or train and validate on such designs"
+            raise DataError(Fault("intervals", f"designs of {measured}, which they were measured on", found, remedy))
         described = _design_features(dataset).unique("sample_id", keep="first", maintain_order=True)
         answers = predictions.frame()
         designs = answers.select("sample_id").join(described, on="sample_id", maintain_order="left")
@@ -122,16 +135,20 @@ class Conformal:
 
     def save(self, folder: Path) -> None:
         """Write to a file of the folder, whole or not at all."""
-        write_arrays(folder / INTERVALS_FILE, vars(self))
+        arrays = {name: value for name, value in vars(self).items() if name != "tools"}
+        write_arrays(folder / INTERVALS_FILE, arrays, msgspec.json.encode(self.tools).decode())
 
     @classmethod
     def load(cls, folder: Path) -> Self | None:
         """What ``save`` wrote to the folder, if it did.
 
         Raises:
-            ValueError, TypeError: the file is damaged.
+            ValueError, TypeError, MsgspecError: the file is damaged.
         """
-        return cls(**read_arrays(folder / INTERVALS_FILE)[0]) if (folder / INTERVALS_FILE).exists() else None
+        if not (folder / INTERVALS_FILE).exists():
+            return None
+        arrays, about = read_arrays(folder / INTERVALS_FILE)
+        return cls(**arrays, tools=msgspec.json.decode(about, type=tuple[str, ...]))
 
 
 def coverage(intervals: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:

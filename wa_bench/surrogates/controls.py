@@ -22,6 +22,8 @@ class Constant(Estimator):
 
     name = "constant"
     title = "Constant (training mean)"
+    method = "Answers with the mean of each target over the training set. A control: the floor of the scale."
+    control = True
 
     def __post_init__(self) -> None:
         self._means: dict[str, float] = {}
@@ -46,6 +48,8 @@ class Oracle(Estimator):
 
     name = "oracle"
     title = "Oracle (the truth itself)"
+    method = "Answers with the truth of each design. A control: it shows that the judge gives full marks."
+    control = True
     needs_training = False
     sees_truth = True
 

@@ -36,6 +36,11 @@ class Ensemble(Estimator):
 
     name = "ensemble"
     title = "Ensemble"
+    family = "ensemble"
+    method = (
+        "Weighted mean of the logarithms of what several surrogates answer; for each target the weights, not negative "
+        "and of sum one, that make the squared error on the validation set smallest."
+    )
 
     def __post_init__(self) -> None:
         self._members: list[Estimator] = []

@@ -26,8 +26,9 @@ from wa_bench.data.predictions import Predictions
 from wa_bench.errors import DataError, Fault, NotFittedError, UnknownNameError
 from wa_bench.files import write_text
 from wa_bench.records.schema import Design
-from wa_bench.surrogates.conformal import INTERVALS_FILE, Conformal
-from wa_bench.surrogates.pieces import TRUTH, pieces
+from wa_bench.surrogates import features
+from wa_bench.surrogates.conformal import INTERVALS_FILE, LEVEL, Conformal
+from wa_bench.surrogates.pieces import TRUTH, pieces, tools
 
 _SETTINGS_FILE = "surrogate.json"
 _HISTORY_FILE = "history.json"
@@ -35,28 +36,59 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 """What an unfinished training leaves."""
 
 
+class Origin(msgspec.Struct, frozen=True):
+    """What a fitted surrogate follows from, beside its settings.
+
+    Attributes:
+        trained_on: data fingerprint of the training set.
+        validated_on: that of the validation set, if there was one.
+        tools: synthesis tools of the training set.
+        truth: what was learned.
+        features: version of features and rules (``features.VERSION``).
+        wa_bench: version of this package.
+    """
+
+    trained_on: str
+    validated_on: str | None
+    tools: tuple[str, ...]
+    truth: str
+    features: int
+    wa_bench: str
+
+    @classmethod
+    def of(cls, train: Dataset, val: Dataset | None) -> Self:
+        """That of a surrogate that is fitted now."""
+        validated_on = None if val is None else val.fingerprint()
+        now = features.VERSION, version("wa-bench")
+        return cls(train.fingerprint(), validated_on, tools(train), train.track.truth, *now)
+
+
 class _Saved(msgspec.Struct):
     """What ``surrogate.json`` holds."""
 
     surrogate: str
     settings: dict[str, Any]
-    trained_on: str | None
-    wa_bench: str
+    origin: Origin | None
 
 
 class Estimator(ABC):
     """A surrogate. Subclasses are dataclasses; ``name`` is their entry point.
 
-    Only one that ``sees_truth`` is handed targets and estimates when it predicts: the oracle. After ``fit`` the data
-    fingerprint of the training set is in ``trained_on``, and what was watched in training in ``history``, a line an
-    epoch; empty for surrogates without epochs.
+    ``title``, ``family``, ``method`` (how it predicts), ``owes`` (data that went into it before any training) and
+    ``control`` (whether it only bounds the scale) are for the card of a submission. Only one that ``sees_truth`` is
+    handed targets and estimates when it predicts: the oracle. After ``fit`` there is ``origin``, and in ``history``
+    what was watched in training, a line an epoch; empty for surrogates without epochs.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
+    family: ClassVar[str] = "other"
+    method: ClassVar[str]
+    owes: ClassVar[str] = "none"
+    control: ClassVar[bool] = False
     needs_training: ClassVar[bool] = True
     sees_truth: ClassVar[bool] = False
-    trained_on: str | None = None
+    origin: Origin | None = None
     history: Sequence[Mapping[str, float | None]] = ()
     _conformal: Conformal | None = None
 
@@ -77,7 +109,7 @@ class Estimator(ABC):
             raise DataError(Fault(repr(train), "designs with every target to learn from", "none"))
         self._conformal = None
         self._fit(train, val, None if work is None else Path(work))
-        self.trained_on = train.fingerprint()
+        self.origin = Origin.of(train, val)
         if val is not None:
             self._conformal = Conformal.measured(self.predict(val), val, train)
         return self
@@ -91,7 +123,7 @@ class Estimator(ABC):
             NotFittedError: the surrogate needs training and had none.
             DataError: the records are no designs.
         """
-        if self.needs_training and self.trained_on is None:
+        if self.needs_training and self.origin is None:
             raise NotFittedError(f"surrogate {self.name!r} is not fitted yet; call fit() or load() first")
         _require_designs(dataset)
         targets = dataset.track.target_names
@@ -103,7 +135,7 @@ class Estimator(ABC):
         answers = answers.drop_nulls()
         return Predictions(answers.unique("sample_id", keep="first", maintain_order=True), targets, self.name)
 
-    def interval(self, dataset: Dataset, level: float = 0.9) -> pl.DataFrame:
+    def interval(self, dataset: Dataset, level: float = LEVEL) -> pl.DataFrame:
         """Intervals that hold the truth of a share ``level`` of designs like those of the validation set.
 
         They are wider where a design lies far from the training set (see :mod:`wa_bench.surrogates.conformal`).
@@ -113,11 +145,27 @@ class Estimator(ABC):
 
         Raises:
             NotFittedError: the surrogate was fitted without a validation set.
-            DataError: the records are no designs, or validation designs are too few for the level.
+            DataError: the records are no designs, or of a synthesis tool that no validation design was of, or
+                validation designs are too few for the level.
         """
         if self._conformal is None:
             raise NotFittedError(f"surrogate {self.name!r} has no intervals; give fit() a validation set")
         return self._conformal.intervals(self.predict(dataset), dataset, level)
+
+    @property
+    def trained_on(self) -> str | None:
+        """Data fingerprint of the training set."""
+        return None if self.origin is None else self.origin.trained_on
+
+    @property
+    def calibrated_on(self) -> tuple[str, ...]:
+        """Synthesis tools of the validation designs that its intervals were measured on; empty without intervals."""
+        return () if self._conformal is None else self._conformal.tools
+
+    @property
+    def parameters(self) -> int | None:
+        """Number of trained parameters of a fitted network; None where there is no such number."""
+        return None
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write settings, data fingerprint, history and learned state to ``folder``; no pickle.
@@ -127,7 +175,7 @@ class Estimator(ABC):
         Raises:
             NotFittedError: there is nothing to save yet.
         """
-        if self.needs_training and self.trained_on is None:
+        if self.needs_training and self.origin is None:
             raise NotFittedError(f"surrogate {self.name!r} is not fitted yet; there is nothing to save")
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -138,13 +186,8 @@ class Estimator(ABC):
             write_text(folder / _HISTORY_FILE, json.dumps(self.history, indent=0) + "\n")
         if self._conformal is not None:
             self._conformal.save(folder)
-        about = {
-            "surrogate": self.name,
-            "settings": self.settings(),
-            "trained_on": self.trained_on,
-            "wa_bench": version("wa-bench"),
-        }
-        write_text(folder / _SETTINGS_FILE, json.dumps(about, indent=2) + "\n")
+        about = msgspec.json.encode(_Saved(self.name, self.settings(), self.origin))
+        write_text(folder / _SETTINGS_FILE, msgspec.json.format(about).decode() + "\n")
         (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
 
     @classmethod
@@ -152,13 +195,16 @@ class Estimator(ABC):
         """The surrogate that ``save`` wrote to ``folder``; called on ``Estimator`` itself, whichever it is.
 
         Raises:
-            DataError: the folder holds none, another one, or a damaged one.
+            DataError: the folder holds none, another one, a damaged one, or one that learned from other features.
         """
         file = Path(folder) / _SETTINGS_FILE
         if not file.is_file():
             raise DataError(Fault(str(file), "a saved surrogate", "nothing"))
         try:
             about = msgspec.json.decode(file.read_bytes(), type=_Saved)
+            if about.origin and about.origin.features != features.VERSION:
+                expected = f"a surrogate that learned from features and rules of version {features.VERSION}"
+                raise DataError(Fault(str(file), expected, f"version {about.origin.features}", "train it again"))
             known = available() if cls is Estimator else [cls.name]
             if about.surrogate not in known:
                 raise DataError(Fault(str(file), f"one of {', '.join(known)}", repr(about.surrogate)))
@@ -168,10 +214,10 @@ class Estimator(ABC):
             if (history := Path(folder) / _HISTORY_FILE).exists():
                 model.history = msgspec.json.decode(history.read_bytes(), type=list[dict[str, float | None]])
             model._conformal = Conformal.load(Path(folder))
+            model.origin = about.origin
         except (msgspec.MsgspecError, OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
             found = f"damaged files ({type(error).__name__}: {error})"
             raise DataError(Fault(str(folder), "a whole saved surrogate", found)) from None
-        model.trained_on = about.trained_on
         return model
 
     def settings(self) -> dict[str, Any]:
@@ -232,6 +278,34 @@ def surrogate(name: str, **settings: Any) -> Estimator:
         if setting not in accepted:
             raise UnknownNameError(f"setting of surrogate {name}", setting, accepted or ["(none)"])
     return kind(**settings)
+
+
+def fitted(
+    name: str, settings: Mapping[str, Any], train: Dataset, val: Dataset | None, folder: str | os.PathLike[str]
+) -> Estimator:
+    """The surrogate that ``folder`` holds, if it has these settings and this origin; else it is fitted and saved there.
+
+    An interrupted fit goes on where the folder holds a checkpoint.
+
+    Raises:
+        UnknownNameError: no such surrogate, or no such setting.
+        DataError: it cannot be fitted (see :meth:`Estimator.fit`).
+    """
+    model = surrogate(name, **settings)
+    try:
+        kept = Estimator.load(folder)
+    except DataError:
+        kept = None
+    if kept is not None and kept.origin == Origin.of(train, val) and _identity(kept) == _identity(model):
+        return kept
+    model.fit(train, val, work=folder)
+    model.save(folder)
+    return model
+
+
+def _identity(model: Estimator) -> bytes:
+    """Name and settings, as a file has them."""
+    return msgspec.json.encode((model.name, model.settings()))
 
 
 def settings_of(name: str, given: Sequence[str]) -> dict[str, Any]:

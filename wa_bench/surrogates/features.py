@@ -61,6 +61,9 @@ from wa_bench.records.parts import capacities
 from wa_bench.surrogates import hls4ml_rules, opensynth_rules
 from wa_bench.surrogates.hardware import blocks, log2_ceil
 
+VERSION = 1
+"""Raised by each change of what these columns or the rules say: surrogates that learned from others are not loaded."""
+
 ROLES = ("input", "product", "activation", "pooling", "merge", "normalization", "routing", "unknown")
 """What a layer does to the cost. An unknown one adds nothing; a routing one is wires."""
 

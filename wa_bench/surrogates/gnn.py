@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wa_bench.errors import needs_extra
-from wa_bench.surrogates.inputs import PHYSICS
-from wa_bench.surrogates.neural import Neural
-from wa_bench.surrogates.ratio import RatioNetwork
+from wa_bench.surrogates.ratio import Correcting, RatioNetwork
 from wa_bench.surrogates.training import Batch, Shape, pooled
 
 with needs_extra("torch"):
@@ -16,28 +14,26 @@ with needs_extra("torch"):
 
 
 @dataclass
-class GraphNetwork(Neural):
+class GraphNetwork(Correcting):
     """Messages along the edges, both ways; corrects the analytic estimate (see :mod:`~wa_bench.surrogates.ratio`).
 
-    Settings, beside those of :class:`~wa_bench.surrogates.neural.Neural`:
+    Settings, beside those of :class:`~wa_bench.surrogates.ratio.Correcting`:
         width: numbers that describe a layer.
         depth: rounds of messages.
-        dropout: share of numbers left out in training.
-        margin: how far an answer may lie beyond the training set's largest, as a factor.
     """
 
-    epochs: int = 60
-    fewest_steps: int = 10
     learning_rate: float = 3e-3
-    weight_decay: float = 1e-1
     width: int = 48
     depth: int = 3
-    dropout: float = 0.1
-    margin: float = 1.5
 
     name = "gnn"
     title = "Graph network on the analytic estimate"
-    view = PHYSICS
+    family = "gnn"
+    method = (
+        "Rounds of messages along the true edges of the layer graph, skips included, both ways, over physics features "
+        "of each layer; corrects the logarithm of the analytic estimate, by layer and for the design as a whole; "
+        "whether a figure is zero is a probability of its own; answers are capped and rounded as the training set is."
+    )
 
     def _network(self, shape: Shape) -> _GraphNetwork:
         return _GraphNetwork(shape, self.width, self.depth, self.dropout, self.margin)

@@ -47,6 +47,11 @@ class PaperGraphNetwork(Neural):
 
     name = "gnn-paper"
     title = "GNN of the wa-hls4ml paper (GATv2)"
+    family = "gnn"
+    method = (
+        "The architecture of arXiv:2511.05615 as published: five GATv2 layers of five heads by 512, mixed pooling, a "
+        "small MLP; z-scores of the logarithm of the targets; answers capped at the largest of the training set."
+    )
     view = PUBLISHED
 
     def _network(self, shape: Shape) -> _PaperGraphNetwork:

@@ -24,6 +24,10 @@ class Nearest(Estimator):
 
     name = "nearest"
     title = "Nearest neighbour"
+    method = (
+        "Answers with the figures of the training design at the smallest Euclidean distance over standardized physics "
+        "features of the design. No model of hardware beyond the features."
+    )
 
     def __post_init__(self) -> None:
         self._designs: References | None = None

@@ -69,6 +69,11 @@ class Neural(Estimator):
     def __post_init__(self) -> None:
         self._trained: tuple[Network, Shape] | None = None
 
+    @property
+    def parameters(self) -> int | None:
+        """Number of trained parameters."""
+        return None if self._trained is None else sum(part.numel() for part in self._trained[0].parameters())
+
     @abstractmethod
     def _network(self, shape: Shape) -> Network:
         """A fresh network."""

@@ -28,3 +28,8 @@ def learnable(dataset: Dataset) -> Iterator[pl.DataFrame]:
     """The designs that have every target: their inputs, and the targets by name, whichever truth judges them."""
     targets = targets_of(dataset.track)
     return pieces(dataset.frame().select(pl.exclude(TRUTH), *targets).drop_nulls(dataset.track.target_names))
+
+
+def tools(dataset: Dataset) -> tuple[str, ...]:
+    """The synthesis tools of the designs, sorted."""
+    return tuple(sorted(dataset.frame().select("tool").unique().collect().get_column("tool")))

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import log
 
 import numpy as np
@@ -26,7 +27,8 @@ import numpy.typing as npt
 
 from wa_bench.errors import needs_extra
 from wa_bench.surrogates.features import NUMERIC
-from wa_bench.surrogates.inputs import Inputs
+from wa_bench.surrogates.inputs import PHYSICS, Inputs
+from wa_bench.surrogates.neural import Neural
 from wa_bench.surrogates.training import Batch, Network, Shape
 
 with needs_extra("torch"):
@@ -41,6 +43,24 @@ _KINK = 0.3
 """Where the loss turns from square to absolute, in units of the spread."""
 _ZERO_WEIGHT = 0.3
 """Weight of the loss of the zeros beside that of the ratios."""
+
+
+@dataclass
+class Correcting(Neural):
+    """What surrogates with such a network share: how they are trained, what they see, how far they may go.
+
+    Settings, beside those of :class:`~wa_bench.surrogates.neural.Neural`:
+        dropout: share of numbers left out in training.
+        margin: how far an answer may lie beyond the training set's largest, as a factor.
+    """
+
+    epochs: int = 60
+    fewest_steps: int = 10
+    weight_decay: float = 1e-1
+    dropout: float = 0.1
+    margin: float = 1.5
+
+    view = PHYSICS
 
 
 class RatioNetwork(Network):

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wa_bench.errors import needs_extra
-from wa_bench.surrogates.inputs import PHYSICS
-from wa_bench.surrogates.neural import Neural
-from wa_bench.surrogates.ratio import RatioNetwork
+from wa_bench.surrogates.ratio import Correcting, RatioNetwork
 from wa_bench.surrogates.training import Batch, Sequences, Shape, pooled, sequences
 
 with needs_extra("torch"):
@@ -20,30 +18,28 @@ _LONGEST = 64
 
 
 @dataclass
-class Transformer(Neural):
+class Transformer(Correcting):
     """Layers attend to each other and to the design; corrects the analytic estimate (see ``ratio``).
 
-    Settings, beside those of :class:`~wa_bench.surrogates.neural.Neural`:
+    Settings, beside those of :class:`~wa_bench.surrogates.ratio.Correcting`:
         width: numbers that describe a layer.
         depth: blocks.
         heads: of the attention.
-        dropout: share of numbers left out in training.
-        margin: how far an answer may lie beyond the training set's largest, as a factor.
     """
 
-    epochs: int = 60
-    fewest_steps: int = 10
     learning_rate: float = 1e-3
-    weight_decay: float = 1e-1
     width: int = 64
     depth: int = 2
     heads: int = 4
-    dropout: float = 0.1
-    margin: float = 1.5
 
     name = "transformer"
     title = "Transformer on the analytic estimate"
-    view = PHYSICS
+    family = "transformer"
+    method = (
+        "Attention of the layers, in order, to each other and to the design, over physics features of each layer; "
+        "corrects the logarithm of the analytic estimate, by layer and for the design as a whole; whether a figure is "
+        "zero is a probability of its own; answers are capped and rounded as the training set is."
+    )
 
     def _network(self, shape: Shape) -> _Transformer:
         return _Transformer(shape, self.width, self.depth, self.heads, self.dropout, self.margin)

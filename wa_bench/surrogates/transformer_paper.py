@@ -45,6 +45,12 @@ class PaperTransformer(Neural):
 
     name = "transformer-paper"
     title = "Transformer of the wa-hls4ml paper"
+    family = "transformer"
+    method = (
+        "The architecture of arXiv:2511.05615 as published: two encoder blocks of eight heads, width 512, over the "
+        "layers with a CLS token; z-scores of the logarithm of the targets; answers capped at the largest of the "
+        "training set."
+    )
     view = PUBLISHED
 
     def _network(self, shape: Shape) -> _PaperTransformer:

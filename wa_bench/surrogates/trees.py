@@ -15,15 +15,20 @@ from wa_bench.errors import DataError, Fault, needs_extra
 from wa_bench.files import replacing
 from wa_bench.surrogates import analytic, features
 from wa_bench.surrogates.estimator import Estimator
+from wa_bench.surrogates.pieces import learnable
 
 _STATE = "trees.skops"
 _TREE_TYPES = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 """What a saved ensemble holds beside the types that skops trusts anyway."""
+_ROUNDING = 1e-6
+"""Largest difference of two logarithms of the same figure."""
 
 
 @dataclass
 class Trees(Estimator):
     """One boosted ensemble a target, which learns the logarithm of the ratio to the analytic estimate.
+
+    A target whose estimate is right for every design of the training set has no trees: the estimate answers.
 
     Settings:
         iterations: boosting rounds.
@@ -34,8 +39,8 @@ class Trees(Estimator):
         threads: OpenMP threads; more than the free cores make it many times slower.
     """
 
-    iterations: int = 300
-    learning_rate: float = 0.05
+    iterations: int = 100
+    learning_rate: float = 0.1
     leaves: int = 15
     min_samples_leaf: int = 5
     seed: int = 0
@@ -43,6 +48,11 @@ class Trees(Estimator):
 
     name = "trees"
     title = "Gradient-boosted trees"
+    family = "trees"
+    method = (
+        "Histogram gradient boosting (scikit-learn) on physics features of the layers; learns the logarithm of the "
+        "ratio to the analytic estimate, one ensemble a target; a target whose estimate is right throughout has none."
+    )
 
     def __post_init__(self) -> None:
         self._models: dict[str, Any] = {}
@@ -52,12 +62,11 @@ class Trees(Estimator):
             from sklearn.ensemble import HistGradientBoostingRegressor
             from threadpoolctl import threadpool_limits
 
-        targets = train.track.target_names
-        frame = train.frame().drop_nulls(targets).collect()
-        x, baseline = self._features(frame)
+        parts = [(*self._features(rows), rows.select(train.track.target_names)) for rows in learnable(train)]
+        x = np.concatenate([part for part, _, _ in parts])
         with threadpool_limits(self.threads):
-            for name in targets:
-                y = np.log1p(frame.get_column(name).to_numpy()) - baseline[name]
+            for name in train.track.target_names:
+                y = np.concatenate([truth[name].log1p().to_numpy() - baseline[name] for _, baseline, truth in parts])
                 model = HistGradientBoostingRegressor(
                     max_iter=self.iterations,
                     learning_rate=self.learning_rate,
@@ -66,7 +75,7 @@ class Trees(Estimator):
                     early_stopping=False,
                     random_state=self.seed,
                 )
-                self._models[name] = model.fit(x, y)
+                self._models[name] = None if np.abs(y).max() < _ROUNDING else model.fit(x, y)
 
     def _predict(self, frame: pl.DataFrame, targets: tuple[str, ...]) -> list[pl.Series]:
         with needs_extra("surrogates"):
@@ -74,8 +83,12 @@ class Trees(Estimator):
 
         x, baseline = self._features(frame)
         with threadpool_limits(self.threads):
-            logs = {name: self._models[name].predict(x) + baseline[name] for name in targets}
+            logs = {name: baseline[name] + self._correction(name, x) for name in targets}
         return [pl.Series(name, np.expm1(log).clip(min=0)) for name, log in logs.items()]
+
+    def _correction(self, name: str, x: NDArray[np.float64]) -> NDArray[np.float64] | float:
+        model = self._models[name]
+        return 0.0 if model is None else model.predict(x)
 
     @staticmethod
     def _features(frame: pl.DataFrame) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
