@@ -158,6 +158,7 @@ def write_table() -> None:
     from wa_bench.evaluation.report import MEAN, number
     from wa_bench.files import write_text
     from wa_bench.leaderboard.gather import boards
+    from wa_bench.leaderboard.versions import ranks
 
     def cell(row: dict[str, Any]) -> str:
         low, high = row["low"], row["high"]
@@ -183,10 +184,9 @@ def write_table() -> None:
         if not file.exists():
             continue
         result = json.loads(file.read_text())
-        rank = "-" if entry.rank is None else f"{entry.rank}" + (f"–{entry.worst}" if entry.worst != entry.rank else "")
         held = result["in_90_percent_interval"]
         cells = [
-            rank,
+            ranks(entry),
             f"[{entry.card.name}](../leaderboard/submissions/{TRACK}/{entry.card.slug}/card.yaml)",
             *(cell(entry.scores.row((f"{metric}@{MEAN}", split))) for metric, split in columns),
             *(shares(held.get(split, {})) for split in judge.exam_splits),

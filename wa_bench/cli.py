@@ -922,16 +922,18 @@ def _source(text: str) -> tuple[str, str]:
 
 def _print_boards(boards: list[Board], page: Path, as_json: bool) -> None:
     from wa_bench.evaluation.report import number
+    from wa_bench.leaderboard.versions import ranks
 
-    rankings = [_ranking(board) for board in boards if board.entries]
+    boards = [board for board in boards if board.entries]
     if as_json:
-        print(json.dumps({"site": str(page), "boards": rankings}))
+        print(json.dumps({"site": str(page), "boards": [_ranking(board) for board in boards]}))
         return
-    for board, ranking in zip([board for board in boards if board.entries], rankings, strict=True):
+    for board in boards:
         track = board.track
         print(f"{track.title}: mean {track.rank_by} over {len(track.targets)} targets. Truth: {track.truth}.")
         rows = [
-            [str(line["rank"] or "-"), line["name"], *map(number, line["mean"].values())] for line in ranking["ranking"]
+            [ranks(entry), entry.card.name, *(number(entry.mean(track.rank_by, split)) for split in board.designs)]
+            for entry in board.entries
         ]
         _print_table(["rank", "surrogate", *board.designs], rows)
     print(f"Open {page}")

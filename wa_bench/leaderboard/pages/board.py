@@ -12,6 +12,7 @@ from wa_bench.leaderboard.pages import Page, render, scales
 from wa_bench.leaderboard.pages.embedded import embedded
 from wa_bench.leaderboard.pages.reported import published
 from wa_bench.leaderboard.pages.score_table import ScoreTable, Shown
+from wa_bench.leaderboard.versions import ranks
 
 
 def pages(board: Board, site: Site) -> Iterator[Page]:
@@ -120,6 +121,4 @@ def _interval(low: Shown, high: Shown) -> str:
 
 def rank_text(entry: Entry) -> str | None:
     """The rank, or the range of ranks that it may have; None for controls and where designs are left out."""
-    if entry.rank is None:
-        return None
-    return str(entry.rank) if entry.rank == entry.worst else f"{entry.rank}–{entry.worst}"
+    return None if entry.rank is None else ranks(entry)
