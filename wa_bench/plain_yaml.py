@@ -11,6 +11,8 @@ import yaml
 
 from wa_bench.errors import Fault, FaultyInputError, shown
 
+_Loader = yaml.SafeLoader | yaml.CSafeLoader
+_FASTEST: type[_Loader] = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 _MAX_DEPTH = 16
 _OPENS = (
     yaml.BlockMappingStartToken,
@@ -25,7 +27,7 @@ def read_yaml(
     path: Path,
     error: type[FaultyInputError],
     largest: int,
-    loader: type[yaml.SafeLoader] = yaml.SafeLoader,
+    loader: type[_Loader] = _FASTEST,
     *,
     tags: bool = False,
 ) -> dict[Any, Any]:
@@ -47,10 +49,11 @@ def read_yaml(
         raise error(Fault(path.name, f"at most {largest:,} bytes", f"{size:,} bytes"))
     try:
         text = path.read_text(encoding="utf-8")
-        if fault := _hostile(text, path.name, tags=tags):
+        if fault := _hostile(text, path.name, loader, tags=tags):
             raise error(fault)
-        fields = yaml.load(text, loader)  # noqa: S506 (a SafeLoader)
-        repeated = _repeated_keys(yaml.compose(text, loader))
+        root = yaml.compose(text, loader)
+        repeated = _repeated_keys(root)
+        fields = loader("").construct_document(root) if root is not None else None
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as damage:
         reason = re.sub(r"\s+", " ", str(damage))[:200]
         raise error(Fault(path.name, "readable YAML in UTF-8", reason)) from None
@@ -61,11 +64,11 @@ def read_yaml(
     return fields
 
 
-def _hostile(text: str, name: str, *, tags: bool) -> Fault | None:
+def _hostile(text: str, name: str, loader: type[_Loader], *, tags: bool) -> Fault | None:
     """What costs more than it tells; deep nesting also before the parser, whose time grows with its square."""
     depth = 0
     refused = (yaml.AnchorToken, yaml.AliasToken, *(() if tags else (yaml.TagToken,)))
-    for token in yaml.scan(text, yaml.SafeLoader):
+    for token in yaml.scan(text, loader):
         place = f"{name}, line {token.start_mark.line + 1}"
         if isinstance(token, refused):
             return Fault(place, "plain YAML", "an anchor or alias" if tags else "a tag, anchor or alias")

@@ -263,6 +263,7 @@ def _style() -> AbstractContextManager[None]:
             "ytick.color": _INK,
             "font.size": 8,
             "axes.titlesize": 9,
+            "axes.titley": 1.0,
             "svg.hashsalt": "wa-bench",
             "svg.fonttype": "none",
         }

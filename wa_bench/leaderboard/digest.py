@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from functools import cache, cached_property
 from hashlib import sha256
@@ -143,9 +143,9 @@ class _Influences(Mapping[int, Influence]):
         return sum(map(len, self._digest.about.places.values()))
 
 
-def key_of(predictions: Path, scores: Path, exam: Dataset) -> str:
-    """Hash of all that a digest is made from: equal ones are made once."""
-    hashes = [sha256_of(path) if path.is_file() else "" for path in (predictions, scores)]
+def key_of(predictions: Path, scores: Path, exam: Dataset, hash_of: Callable[[Path], str] = sha256_of) -> str:
+    """Hash of all that a digest is made from: equal ones are made once; ``hash_of`` hashes a file."""
+    hashes = [hash_of(path) if path.is_file() else "" for path in (predictions, scores)]
     parts = [*hashes, predictions.name, exam.fingerprint(), repr(exam.track), str(EVALUATOR), _code()]
     return sha256("\n".join(parts).encode()).hexdigest()
 

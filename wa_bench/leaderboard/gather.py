@@ -19,6 +19,7 @@ from wa_bench.errors import DataError, Fault, FaultyInputError
 from wa_bench.leaderboard.board import Board, Entry
 from wa_bench.leaderboard.curves import reuse_factors
 from wa_bench.leaderboard.digest import Digest, key_of, make
+from wa_bench.leaderboard.hashes import Hashes
 from wa_bench.leaderboard.ranking import Kept, rank
 from wa_bench.leaderboard.versions import snapshots
 from wa_bench.submissions.card import CARD_FILE, Card
@@ -27,9 +28,6 @@ from wa_bench.submissions.names import imitations
 from wa_bench.submissions.reported import Reported, reported
 from wa_bench.submissions.scores import SCORES_FILE
 from wa_bench.tracks.track import Track, available
-
-FEW = 8
-"""New or changed submissions whose scores are computed anew as a whole without being asked to."""
 
 
 class Sources(NamedTuple):
@@ -44,7 +42,7 @@ class Sources(NamedTuple):
 class Work(NamedTuple):
     """How digests are made: in how many processes, and whether all stored scores are computed anew.
 
-    Without ``verify`` that is done where few submissions are new; else the ranking metric and the tie-breaker only.
+    Without ``verify`` only the ranking metric and the tie-breaker are, on which ranks rest.
     """
 
     processes: int = 1
@@ -109,10 +107,11 @@ def _board(track: Track, folders: list[Path], published: tuple[Reported, ...], s
         raise DataError(*faults)
     records = sources.records.get(track.name)
     exam = HeldExam(load(track.name, track.exam_splits, records))
-    digests = {
-        path: Digest(cache_folder() / "site" / "digests" / key_of(file, path / SCORES_FILE, exam))
-        for path, (_, file) in identified.items()
-    }
+    with Hashes(cache_folder() / "site" / "hashes.json") as hashes:
+        digests = {
+            path: Digest(cache_folder() / "site" / "digests" / key_of(file, path / SCORES_FILE, exam, hashes.of))
+            for path, (_, file) in identified.items()
+        }
     faults += _made(digests, exam, records, work)
     if faults:
         raise DataError(*faults)
@@ -152,13 +151,12 @@ def _made(digests: Mapping[Path, Digest], exam: HeldExam, records: str | None, w
         for path, digest in digests.items()
         if not digest.is_there or (work.verify and not digest.about.verified)
     ]
-    verify = work.verify or len(waiting) <= FEW
     if len(waiting) < 2 or work.processes == 1:
         reuse = reuse_factors(exam) if waiting else None
-        return [fault for path, place in waiting for fault in _faults_of(path, exam, reuse, place, verify)]
+        return [fault for path, place in waiting for fault in _faults_of(path, exam, reuse, place, work.verify)]
     context = get_context("spawn")
     with ProcessPoolExecutor(work.processes, context, _begin, (exam.track.name, records)) as pool:
-        jobs = [pool.submit(_make_one, path, place, verify) for path, place in waiting]
+        jobs = [pool.submit(_make_one, path, place, work.verify) for path, place in waiting]
         return list(_results(jobs))
 
 

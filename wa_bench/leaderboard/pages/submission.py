@@ -20,6 +20,13 @@ _SETTINGS = ("strategy", "io_type", "reuse_factor", "precision")
 _WORST = 5
 _EXEMPLARS = "exemplar"
 
+# Thousands of cells stand on a page: tuples, since a template reads them several times faster than fields.
+_Cell = tuple[str, str | None, int | None, str | None]
+"""Score, interval, shade, why it is undefined."""
+_NONE: _Cell = ("–", None, None, None)
+_Pair = tuple[str, str, int | None]
+"""Prediction, truth, shade."""
+
 
 def pages(board: Board, site: Site) -> Iterator[Page]:
     """``<track>/submissions/<slug>.html``."""
@@ -137,7 +144,7 @@ def _blocks(metrics: Sequence[Metric], entry: Entry, exam: Exam) -> Iterator[dic
         lines = []
         for group in exam.groups:
             rows = found[str(metric), group.name]
-            cells = [_cell(rows[target], metric, most) if target in rows else None for target in (whole, *targets)]
+            cells = [_cell(rows[target], metric, most) if target in rows else _NONE for target in (whole, *targets)]
             counts = next(iter(rows.values()))
             lines.append(
                 {"group": group.name, "designs": counts["designs"], "answered": counts["answered"], "cells": cells}
@@ -145,10 +152,10 @@ def _blocks(metrics: Sequence[Metric], entry: Entry, exam: Exam) -> Iterator[dic
         yield {"name": str(metric), "whole": whole, "lines": lines}
 
 
-def _cell(row: dict[str, Any], metric: Metric, most: tuple[float, ...] | None) -> dict[str, Any]:
+def _cell(row: dict[str, Any], metric: Metric, most: tuple[float, ...] | None) -> _Cell:
     value = row["value"]
     shade = scales.shade(metric.badness(value), most) if most and value is not None else None
-    return {"text": number(value), "interval": _interval(row), "shade": shade, "why": row["undefined"]}
+    return number(value), _interval(row), shade, row["undefined"]
 
 
 def _interval(row: Mapping[str, Any]) -> str:
@@ -160,25 +167,17 @@ def _drill_down(board: Board, entry: Entry, exam: Exam) -> dict[str, Any] | None
     errors = entry.design_errors(exam.split)
     if exam.split != _EXEMPLARS or errors.is_empty():
         return None
-    settings = _settings(board, exam.split)
     percent = f"{board.track.target_names[0]}_percent_error" in errors.columns
-    designs = errors.join(settings, on="sample_id", how="left").sort(*_SETTINGS[:3], "sample_id")
-    parts: dict[str | None, list[dict[str, Any]]] = {}
+    designs = errors.join(_settings(board, exam.split), on="sample_id", how="left").sort(*_SETTINGS[:3], "sample_id")
     column = next(group.column for group in exam.groups if group.column)
-    for design in designs.iter_rows(named=True):
-        parts.setdefault(design[column], []).append(design)
-    models = []
-    for group in exam.groups:
-        if group.column is None:
-            continue
-        lines = [
-            {
-                "settings": [_setting(design.get(name)) for name in _SETTINGS],
-                "cells": [_pair(design, target, percent) for target in board.track.target_names],
-            }
-            for design in parts.get(group.value, [])
-        ]
-        models.append({"name": group.name, "lines": lines})
+    chosen = [[_setting(design.get(name)) for name in _SETTINGS] for design in designs.iter_rows(named=True)]
+    pairs = zip(*(_pairs(designs, target, percent) for target in board.track.target_names), strict=True)
+    parts: dict[str | None, list[tuple[list[str], tuple[_Pair, ...]]]] = {}
+    for model, settings, cells in zip(designs[column], chosen, pairs, strict=True):
+        parts.setdefault(model, []).append((settings, cells))
+    models = [
+        {"name": group.name, "lines": parts.get(group.value, [])} for group in exam.groups if group.column is not None
+    ]
     return {"split": exam.split, "settings": [name.replace("_", " ") for name in _SETTINGS], "models": models}
 
 
@@ -201,13 +200,18 @@ def precision(value: Mapping[str, Any]) -> str:
     return f"{'' if value['signed'] else 'u'}fixed<{value['width']},{value['integer']}>"
 
 
-def _pair(design: Mapping[str, Any], target: str, percent: bool) -> dict[str, Any]:
-    truth, predicted = design[target], design[prediction_column(target)]
-    if predicted is None:
-        return {"predicted": "–", "truth": figure(truth), "shade": None}
-    error = design[f"{target}_percent_error"] if percent else None
-    shade = None if error is None else scales.shade(abs(error), scales.PERCENT_ERROR)
-    return {"predicted": figure(predicted), "truth": figure(truth), "shade": shade}
+def _pairs(designs: pl.DataFrame, target: str, percent: bool) -> list[_Pair]:
+    """The cells of a target, one a design."""
+    shades: Sequence[int | None] = [None] * designs.height
+    if percent:
+        errors = designs[f"{target}_percent_error"].abs().cast(pl.Float64).to_numpy()
+        shades = (errors[:, None] <= scales.PERCENT_ERROR).sum(axis=1).tolist()
+    return [
+        ("–", figure(truth), None) if predicted is None else (figure(predicted), figure(truth), shade)
+        for truth, predicted, shade in zip(
+            designs[target].to_list(), designs[prediction_column(target)].to_list(), shades, strict=True
+        )
+    ]
 
 
 def figure(value: float) -> str:
