@@ -77,7 +77,9 @@ def test_the_browser_says_what_python_says_on_every_cell(
                 counts = page.locator("#pairs tbody tr").nth(number).locator("td").all_text_contents()[-3:]
                 of_targets = [row["verdict"] for row in rows if row["target"] != MEAN]
                 assert counts == [str(of_targets.count(verdict)) for verdict in ("better", "worse", "cannot tell")]
-    assert verdicts == {"better", "worse", "cannot tell"}
+    assert verdicts > {"cannot tell"}
+    if len(slugs) > 2:
+        assert verdicts == {"better", "worse", "cannot tell"}
 
 
 def test_the_choice_stands_in_the_address_and_comes_back_from_it(visit: Callable[..., Any]) -> None:

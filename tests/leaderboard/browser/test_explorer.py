@@ -10,19 +10,22 @@ import pytest
 from leaderboard.browser.harness import Served
 
 import wa_bench as wb
+from wa_bench.leaderboard.pages.dataset import MOST_SHOWN
 
 PAGE = "opensynth/data.html"
 IDS = "cells => cells.map(cell => cell.textContent)"
 
 
 @pytest.fixture(scope="module")
-def designs() -> pl.DataFrame:
-    """All designs of the track, with what the explorer shows of them."""
+def designs(site: Served) -> pl.DataFrame:
+    """The designs of the sample, with what the explorer shows of them, from their records."""
     frame = wb.load("opensynth", ["train", "val", "test", "exemplar"]).frame().collect()
     bits = pl.col("precision").struct.field("width").alias("bits")
     params = pl.col("layers").list.eval(pl.element().struct.field("params")).list.sum().alias("params")
     columns = ("sample_id", "split", "family", "strategy", bits, "reuse_factor", params, "lut", "dsp")
-    return frame.select(*columns).sort("sample_id")
+    sample = pl.read_csv(site.folder / "opensynth" / "data" / "sample.csv").get_column("sample_id")
+    assert sample.n_unique() == min(frame.height, MOST_SHOWN)
+    return frame.select(*columns).filter(pl.col("sample_id").is_in(sample.implode())).sort("sample_id")
 
 
 def ids(page: Any) -> list[str]:

@@ -93,10 +93,11 @@ def test_figures_have_a_panel_a_target_and_the_worst_designs_their_layers(visit:
         assert designs.nth(place).locator("ol.chain li").count() >= 2
 
 
-def test_a_submission_that_leaves_designs_out_says_so_and_has_no_rank(visit: Callable[..., Any]) -> None:
+def test_a_submission_that_leaves_designs_out_says_so_and_has_no_rank(visit: Callable[..., Any], site: Served) -> None:
     text = visit(f"opensynth/submissions/{INCOMPLETE}.html").inner_text("main")
     assert "No rank: it leaves designs out." in text
-    assert " of 236 designs answered" in text or " of 123 designs answered" in text
+    for designs in site.boards["opensynth"].designs.values():
+        assert f" of {designs} designs answered" in text
 
 
 def test_the_citation_is_bibtex_that_copies(visit: Callable[..., Any]) -> None:

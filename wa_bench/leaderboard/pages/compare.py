@@ -220,5 +220,5 @@ def _curves(entry: Entry) -> dict[str, dict[str, list[float]]]:
     """Share of the designs, in percent, whose error is at most that of the grid: by exam and target."""
     found: dict[str, dict[str, list[float]]] = {}
     for (split, target), rows in entry.curves.cdf.group_by("split", "target", maintain_order=True):
-        found.setdefault(str(split), {})[str(target)] = rows.get_column("share").round(2).to_list()
+        found.setdefault(str(split), {})[str(target)] = rows.get_column("share").round(4).to_list()
     return found
