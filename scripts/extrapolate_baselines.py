@@ -20,21 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
+from make_baselines import BASELINES, ONE_THREAD, TRACK
 
 if TYPE_CHECKING:
     from wa_bench.extrapolation import Trial
 
-BASELINES = Path(__file__).parent.parent / "baselines"
-TRACK = "opensynth"
 NAMES = ("constant", "nearest", "analytic", "trees", "gnn", "transformer", "ensemble")
 DEPTHS = (3, 4)
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "POLARS_MAX_THREADS": "1",
-}
 
 
 def main() -> None:

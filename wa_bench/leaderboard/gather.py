@@ -107,7 +107,7 @@ def _board(track: Track, folders: list[Path], published: tuple[Reported, ...], s
         raise DataError(*faults)
     records = sources.records.get(track.name)
     exam = HeldExam(load(track.name, track.exam_splits, records))
-    with Hashes(cache_folder() / "site" / "hashes.json") as hashes:
+    with Hashes(cache_folder() / "site" / "hashes" / f"{track.name}.json") as hashes:
         digests = {
             path: Digest(cache_folder() / "site" / "digests" / key_of(file, path / SCORES_FILE, exam, hashes.of))
             for path, (_, file) in identified.items()
