@@ -40,6 +40,11 @@ def test_unequals_are_found() -> None:
     assert found >= 0.75
 
 
+def test_a_score_that_hangs_on_few_networks_parts_from_one_that_is_far_worse() -> None:
+    _, _, found = SIMULATION["separations"](200, 0.6, 40, 200, [(0.02, 0.02, 0.5), 0.4])
+    assert found >= 0.75
+
+
 def test_one_wild_submission_does_not_hide_the_difference_of_others(reports: dict[str, wb.Report]) -> None:
     near, far = reports["near"], reports["far"]
     table = near.samples.select(

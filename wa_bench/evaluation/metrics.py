@@ -40,20 +40,28 @@ class UndefinedMetricError(Exception):
 class Scale:
     """Where a metric knows no bounds and is spread more evenly: intervals are made there and carried back."""
 
+    name: str
     there: Callable[[Floats], Floats]
     back: Callable[[Floats], Floats]
+    slope: Callable[[Floats], Floats]
+    """Derivative of the way back, at a place on the scale."""
     rising: bool = True
     """Whether a larger value lies further up the scale."""
 
 
-PLAIN = Scale(np.asarray, np.asarray)
-LOGARITHM = Scale(np.log, np.exp)
-SHORTFALL = Scale(lambda value: np.log(1 - value), lambda x: 1 - np.exp(x), rising=False)
-FISHER = Scale(np.arctanh, np.tanh)
-SHARE = Scale(np.asarray, lambda x: np.clip(x, 0, 100))
-
-
-LOG_ODDS = Scale(lambda value: np.log(value / (200 - value)), lambda x: 200 / (1 + np.exp(-x)))
+PLAIN = Scale("plain", np.asarray, np.asarray, np.ones_like)
+LOGARITHM = Scale("logarithm", np.log, np.exp, np.exp)
+SHORTFALL = Scale(
+    "shortfall", lambda value: np.log(1 - value), lambda x: 1 - np.exp(x), lambda x: -np.exp(x), rising=False
+)
+FISHER = Scale("fisher", np.arctanh, np.tanh, lambda x: 1 / np.cosh(x) ** 2)
+SHARE = Scale("share", np.asarray, lambda x: np.clip(x, 0, 100), np.ones_like)
+LOG_ODDS = Scale(
+    "log-odds",
+    lambda value: np.log(value / (200 - value)),
+    lambda x: 200 / (1 + np.exp(-x)),
+    lambda x: 50 / np.cosh(x / 2) ** 2,
+)
 
 
 @dataclass(frozen=True)

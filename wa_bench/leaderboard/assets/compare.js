@@ -114,8 +114,8 @@
     let rested = performance.now();
     for (let row = 0; row < count; row += 1) {
       const cells = slugs.map((_, place) => {
-        const [value, there, slope] = loaded.scores[place].cells[exam.split][number][row];
-        return { value, there, slope, moved: loaded.moved[place].subarray(row * pools, (row + 1) * pools) };
+        const value = loaded.scores[place].cells[exam.split][number][row];
+        return { value, moved: loaded.moved[place].subarray(row * pools, (row + 1) * pools) };
       });
       judged.push(pairedTest.compare(cells, about, data.metrics[number], data.rules));
       if (performance.now() - rested > 30) {

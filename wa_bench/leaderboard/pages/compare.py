@@ -4,7 +4,7 @@ The browser makes the paired test of ``wa_bench.evaluation.comparison`` on the s
 It loads, from ``<track>/compare/``:
 
 <exam>.u1                   how often each pool of designs is drawn: (pools, resamples) bytes
-<slug>.json                 scores: value, its place on the test's scale, the slope of the way back; error curves
+<slug>.json                 scores and error curves
 <slug>.<exam>.<metric>.f4   influence of each pool on each score: (groups x targets, pools) little-endian float32
 """
 
@@ -22,6 +22,7 @@ import numpy as np
 from wa_bench.evaluation.comparison import FEWEST_TO_LEARN_FROM, LEVEL, Comparison, compare, yardstick
 from wa_bench.evaluation.influence import Influence
 from wa_bench.evaluation.metrics import Metric, parse_metric
+from wa_bench.evaluation.pair_scale import FAR
 from wa_bench.evaluation.report import MEAN
 from wa_bench.leaderboard.board import Board, Entry, Site, ranked
 from wa_bench.leaderboard.curves import GRID
@@ -31,7 +32,6 @@ from wa_bench.leaderboard.pages.embedded import embedded
 MOST = 5
 """Submissions that are compared at once."""
 
-_STEP = 1e-6
 _MOST_DECIMALS = 6
 
 
@@ -124,12 +124,13 @@ def _index(board: Board) -> dict[str, Any]:
         "track": board.track.name,
         "level": LEVEL,
         "resamples": board.settings.resamples,
-        "rules": {"pairs": {count: _rule(board, count) for count in counts}, "learn": FEWEST_TO_LEARN_FROM},
+        "rules": {"pairs": {count: _rule(board, count) for count in counts}, "learn": FEWEST_TO_LEARN_FROM, "far": FAR},
         "metrics": [
             {
                 "name": str(metric),
                 "title": metric.title,
                 "better": metric.better,
+                "scale": metric.scale.name,
                 "rising": metric.scale.rising,
                 "unit": metric.unit,
             }
@@ -198,22 +199,10 @@ def _influences(board: Board, entry: Entry, split: str, metric: Metric) -> bytes
 def _scores(board: Board, entry: Entry) -> bytes:
     values = entry.rows.get_column("value")
     cells = {
-        split: [[_cell(metric, values[place]) for place in _places(board, split, metric)] for metric in _metrics(board)]
+        split: [[values[place] for place in _places(board, split, metric)] for metric in _metrics(board)]
         for split in entry.scores.splits
     }
     return msgspec.json.encode({"cells": cells, "curves": _curves(entry)}, order="deterministic")
-
-
-def _cell(metric: Metric, value: float | None) -> list[float | None]:
-    """Value, its place on the scale and the slope of the way back; None where undefined or at the scale's end."""
-    if value is None:
-        return [None, None, None]
-    with np.errstate(all="ignore"):
-        there = metric.scale.there(np.array(value))
-        ends = metric.scale.back(there + np.array([-_STEP, _STEP]))
-    if np.isinf(there):
-        return [value, None, None]
-    return [value, float(there), float(ends[1] - ends[0]) / (2 * _STEP)]
 
 
 def _curves(entry: Entry) -> dict[str, dict[str, list[float]]]:
