@@ -23,7 +23,9 @@ import tempfile
 import textwrap
 import time
 from hashlib import sha256
+from math import sqrt
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import yaml
@@ -165,7 +167,8 @@ def write_table() -> None:
         return number(row["value"]) + ("" if low is None else f" ({number(low)} to {number(high)})")
 
     def shares(of_targets: dict[str, float]) -> str:
-        return f"{min(of_targets.values()):.0%} to {max(of_targets.values()):.0%}" if of_targets else "-"
+        missed = [share for share in of_targets.values() if share < 1]
+        return f"{mean(missed):.1%} ({min(missed):.0%} to {max(missed):.0%})" if missed else "–"
 
     judge = wb.track(TRACK)
     columns = [(metric, split) for split in judge.exam_splits for metric in (judge.rank_by, judge.tie_breaker)]
@@ -194,13 +197,16 @@ def write_table() -> None:
             f"{1e6 * result['prediction']['seconds_per_design']:,.0f}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
-    exam = wb.load(TRACK, judge.exam_splits).truth().get_column("split").value_counts().rows()
-    designs = " and ".join(f"{count} of {split}" for split, count in sorted(exam, reverse=True))
+    sizes = dict(wb.load(TRACK, judge.splits).truth().get_column("split").value_counts().iter_rows())
+    designs = " and ".join(f"{sizes[split]} of {split}" for split in judge.exam_splits)
+    error = 100 * sqrt(0.9 * 0.1 * (1 / sizes["val"] + 1 / sizes["test"]))
     about = (
         "Written by `python scripts/make_baselines.py`. Means over the six targets, with 95 % intervals; a rank is a "
         "range where the paired test cannot part submissions, controls have none. *In 90 % interval*: of how many "
-        "designs a surrogate's own interval holds the truth, lowest and highest of the targets; exact answers have "
-        f"points for intervals. Scored on {designs}. Truth: {judge.truth}. CPU seconds are of one thread."
+        "designs a surrogate's own interval holds the truth: mean, lowest and highest of the targets on which it is "
+        f"not always right, whose intervals are points. One share on test has a standard error of {error:.1f} points, "
+        f"by the numbers of designs that it is made and tested with. Scored on {designs}. Truth: {judge.truth}. CPU "
+        "seconds are of one thread."
     )
     text = f"# Reference surrogates on {TRACK}\n\n{textwrap.fill(about, 120)}\n\n"
     write_text(BASELINES / "results.md", text + "\n".join(lines) + "\n")
