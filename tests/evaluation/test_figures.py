@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 import wa_bench as wb
 from wa_bench.evaluation import figures
 from wa_bench.evaluation.figures import COLOURS, _by_size
+from wa_bench.evaluation.parity import parity
 from wa_bench.evaluation.report import prediction_column
 
 Draw = Callable[[wb.Report], str]
 every_figure = pytest.mark.parametrize(
-    "draw", [figures.parity, figures.percent_error, figures.error_cdf, figures.error_against_size]
+    "draw", [parity, figures.percent_error, figures.error_cdf, figures.error_against_size]
 )
 
 
@@ -83,14 +84,14 @@ def test_figures_of_a_hundred_thousand_designs_stay_small(draw: Draw, oracle: pl
 
 def test_many_designs_are_drawn_as_pixels_and_few_as_shapes(oracle: pl.DataFrame, exam: wb.Dataset) -> None:
     report = scored(oracle, exam)
-    assert "<image" not in figures.parity(report)
-    assert figures.parity(enlarged(report, 4000, 50)).count("<image") == len(exam.track.targets)
+    assert "<image" not in parity(report)
+    assert parity(enlarged(report, 4000, 50)).count("<image") == len(exam.track.targets)
 
 
 def test_one_wild_prediction_does_not_move_the_axes_of_parity(oracle: pl.DataFrame, exam: wb.Dataset) -> None:
     wild = pl.Series([9e14, -1e9, *[0.0] * (oracle.height - 2)])
     report = scored(oracle.with_columns(pl.col("lut") + wild), exam)
-    assert texts(figures.parity(report)) == texts(figures.parity(scored(oracle, exam)))
+    assert texts(parity(report)) == texts(parity(scored(oracle, exam)))
 
 
 def test_the_share_of_designs_is_that_of_the_right_ones(oracle: pl.DataFrame, exam: wb.Dataset) -> None:

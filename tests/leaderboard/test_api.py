@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from wa_bench.leaderboard.board import Board
 from wa_bench.leaderboard.build import build
 from wa_bench.leaderboard.gather import boards
 from wa_bench.leaderboard.pages.api import FILES
-from wa_bench.leaderboard.preview import HEIGHT, WIDTH, preview
+from wa_bench.leaderboard.preview import HEIGHT, WIDTH, Shown, preview
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 
@@ -109,8 +110,15 @@ def test_the_hub_finds_the_splits_that_are_scored(site: Path, board: Board) -> N
 
 
 def test_previews_have_the_size_that_others_ask_for_and_equal_bytes(board: Board) -> None:
-    picture = preview(board)
+    picture = preview(Shown.of(board))
     assert picture[:8] == b"\x89PNG\r\n\x1a\n"
     assert int.from_bytes(picture[16:20]) == WIDTH
     assert int.from_bytes(picture[20:24]) == HEIGHT
-    assert preview(board) == picture
+    assert preview(Shown.of(board)) == picture
+
+
+def test_a_preview_is_drawn_anew_only_if_its_best_change(board: Board) -> None:
+    longer = replace(board, entries=board.entries * 5)
+    shown = Shown.of(longer)
+    assert Shown.of(replace(longer, entries=longer.entries[:-1])) == shown
+    assert Shown.of(replace(longer, entries=longer.entries[::-1])) != shown

@@ -226,7 +226,7 @@ def test_a_missing_extra_is_an_error_that_says_how_to_install_it(
         if package == "sklearn":
             Trees().fit(train)
         else:
-            figures.parity(wb.evaluate(wb.surrogate("oracle").predict(exam), exam))
+            figures.error_cdf(wb.evaluate(wb.surrogate("oracle").predict(exam), exam))
 
 
 def test_what_a_surrogate_needs_is_imported_when_it_is_asked_for() -> None:

@@ -1,4 +1,4 @@
-"""An exam held in memory: what judging needs of a dataset, read once for many submissions."""
+"""An exam held in memory: read once for many submissions and pages."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ from wa_bench.data.dataset import Dataset
 
 
 class HeldExam(Dataset):
-    """The same designs to score as in a dataset; ids, truth and fingerprint are read once and then kept."""
+    """The same designs to score as in a dataset; each thing is read when first asked for, and then kept.
+
+    Ids and fingerprint are found without the other columns: they take a tenth of the time.
+    """
 
     def __init__(self, dataset: Dataset) -> None:
         super().__init__(dataset.track, dataset.splits, dataset._sources, dataset._chosen)
+        self._dataset = dataset
+
+    def frame(self) -> pl.LazyFrame:
+        """See ``Dataset.frame``."""
+        return self._frame.lazy()
 
     def sample_ids(self) -> pl.Series:
         """Ids of the records, in order, with or without truth."""
@@ -28,8 +36,12 @@ class HeldExam(Dataset):
         return self._fingerprint
 
     @cached_property
+    def _frame(self) -> pl.DataFrame:
+        return super().frame().collect()
+
+    @cached_property
     def _ids(self) -> pl.Series:
-        return super().sample_ids()
+        return self._dataset.sample_ids()
 
     @cached_property
     def _exam(self) -> pl.DataFrame:
@@ -37,4 +49,4 @@ class HeldExam(Dataset):
 
     @cached_property
     def _fingerprint(self) -> str:
-        return super().fingerprint()
+        return self._dataset.fingerprint()

@@ -1,4 +1,4 @@
-"""Figures of a report as SVG text, one panel a target.
+"""Figures of percent errors as SVG text, one panel a target.
 
 Text and axes take the colour of the page around them (``currentColor``); equal input gives equal bytes. What has
 thousands of points is drawn as pixels or as a summary, so that no figure grows with the number of designs.
@@ -9,24 +9,22 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from functools import partial
 from itertools import cycle
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from wa_bench.errors import needs_extra
-from wa_bench.evaluation.metrics import FitAccuracy, Floats, parse_metric, relative_percent_error
+from wa_bench.evaluation.metrics import Floats, relative_percent_error
 from wa_bench.evaluation.report import Report, prediction_column
-from wa_bench.records.parts import PARTS
-from wa_bench.tracks.track import Target, Track
+from wa_bench.tracks.track import Target
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.scale import SymmetricalLogTransform
 
+COLUMNS = 3
 COLOURS = ("#2F8FCE", "#E07020", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """One colour a split: after the colour-blind-safe palette of Okabe and Ito, to be seen on light and dark paper."""
 
@@ -35,22 +33,10 @@ Pairs = dict[str, tuple[Floats, Floats]]
 
 _INK = "#010203"
 _MARKERS = ("o", "^", "s", "D")
-_MOST_POINTS = 3000
 _MOST_VECTOR_POINTS = 300
-_DENSITY_BINS = 90
 _MOST_PERCENT = 10_000.0
 _SIZE_BINS = 12
 _LEAST_IN_BIN = 15
-
-
-def parity(report: Report) -> str:
-    """Prediction against truth, coloured by split, on logarithmic axes (symlog, so that zero has a place).
-
-    A split of more than 3,000 designs is drawn as a density: the stronger a cell, the more designs, by logarithm. The
-    axes span the truth with some room; predictions farther off stand at their edge. Dotted lines are the capacity of
-    the part that the track asks about, where it lies on the axes.
-    """
-    return _drawn(report, partial(_draw_parity, capacities=_capacities(report.track)))
 
 
 def percent_error(report: Report) -> str:
@@ -78,67 +64,6 @@ def error_against_size(report: Report) -> str:
     return _drawn(report, _draw_error_against_size)
 
 
-class _Capacity(NamedTuple):
-    """How much of a resource a part has."""
-
-    part: str
-    size: int
-
-
-def _capacities(track: Track) -> dict[str, _Capacity]:
-    """By target, of the part that the track's verdicts on what fits are about."""
-    fits = [metric for metric in map(parse_metric, track.metrics) if isinstance(metric, FitAccuracy)]
-    parts = [part for part in PARTS if fits and part.prefix == fits[0].part]
-    return {name: _Capacity(part.prefix, getattr(part, name)) for part in parts for name in fits[0].joint}
-
-
-def _draw_parity(panel: Axes, target: Target, pairs: Pairs, capacities: dict[str, _Capacity]) -> None:
-    from matplotlib.colors import LinearSegmentedColormap, LogNorm, to_rgba
-
-    scale, low, high = _symlog_range(pairs)
-    first, last = scale.transform(np.array([low, high]))
-    edges = scale.inverted().transform(np.linspace(first, last, _DENSITY_BINS + 1))
-    edges[[0, -1]] = low, high
-    for ((split, (truth, prediction)), colour), marker in zip(_coloured(pairs), cycle(_MARKERS), strict=False):
-        within = np.clip(prediction, low, high)
-        points = 0 if len(truth) > _MOST_POINTS else len(truth)
-        panel.scatter(
-            truth[:points],
-            within[:points],
-            s=10 if points <= _MOST_VECTOR_POINTS else 5,
-            alpha=0.75,
-            color=colour,
-            marker=marker,
-            linewidths=0,
-            label=split,
-            rasterized=points > _MOST_VECTOR_POINTS,
-            zorder=2,
-        )
-        if len(truth) > points:
-            counts, _, _ = np.histogram2d(truth, within, [edges, edges])
-            shades = LinearSegmentedColormap.from_list(split, [to_rgba(colour, alpha) for alpha in (0.25, 1)])
-            cells = np.ma.masked_equal(counts.T, 0)
-            panel.pcolormesh(edges, edges, cells, cmap=shades, norm=LogNorm(1, max(counts.max(), 2)), rasterized=True)
-    panel.plot([low, high], [low, high], color=_INK, linewidth=0.8, alpha=0.6)
-    panel.set_xscale("symlog", linthresh=scale.linthresh)
-    panel.set_yscale("symlog", linthresh=scale.linthresh)
-    panel.set(xlim=(low, high), ylim=(low, high), xlabel=f"truth [{target.unit}]", ylabel="prediction")
-    for axis in (panel.xaxis, panel.yaxis):
-        axis.set_major_formatter(_short)
-    if (capacity := capacities.get(target.name)) is not None and capacity.size < high:
-        for line in (panel.axvline, panel.axhline):
-            line(capacity.size, color=_INK, linewidth=0.8, linestyle=(0, (1, 2)), alpha=0.8)
-        panel.annotate(
-            capacity.part,
-            (capacity.size, low),
-            (2, 3),
-            textcoords="offset points",
-            rotation=90,
-            fontsize=6,
-            va="bottom",
-        )
-
-
 def _draw_percent_error(panel: Axes, target: Target, pairs: Pairs) -> None:
     errors = [np.clip(relative_percent_error(*pair), -_MOST_PERCENT, _MOST_PERCENT) for pair in pairs.values()]
     ink = {"color": _INK}
@@ -159,7 +84,7 @@ def _draw_percent_error(panel: Axes, target: Target, pairs: Pairs) -> None:
     panel.set_yscale("symlog", linthresh=10)
     lowest, highest = (float(end(np.concatenate([(-10, 10), *errors]))) for end in (np.min, np.max))
     panel.set(ylabel="percent error", ylim=(1.3 * lowest, 1.3 * highest))
-    panel.yaxis.set_major_formatter(_short)
+    panel.yaxis.set_major_formatter(short)
 
 
 def _draw_error_cdf(panel: Axes, target: Target, pairs: Pairs) -> None:
@@ -171,7 +96,7 @@ def _draw_error_cdf(panel: Axes, target: Target, pairs: Pairs) -> None:
     panel.set_xscale("log")
     panel.set(xlim=(grid[0], grid[-1]), ylim=(0, 102), xlabel="absolute percent error", ylabel="designs [%]")
     panel.set_xticks([0.1, 1, 10, 100, 1000, 10_000])
-    panel.xaxis.set_major_formatter(_short)
+    panel.xaxis.set_major_formatter(short)
     panel.grid(color=_INK, alpha=0.15, linewidth=0.6)
 
 
@@ -182,15 +107,15 @@ def _draw_error_against_size(panel: Axes, target: Target, pairs: Pairs) -> None:
         sizes, lower, median, upper = _by_size(*pair)
         panel.fill_between(sizes, lower, upper, color=colour, alpha=0.25, linewidth=0)
         panel.plot(sizes, median, color=colour, marker=marker, markersize=3.5, linewidth=1.2, label=split)
-    scale, low, high = _symlog_range(pairs)
-    panel.set_xscale("symlog", linthresh=scale.linthresh)
+    threshold, low, high = symlog_range(pairs)
+    panel.set_xscale("symlog", linthresh=threshold)
     panel.set_yscale("symlog", linthresh=10)
     panel.set(xlim=(low, high), xlabel=f"truth [{target.unit}]", ylabel="absolute percent error")
     panel.set_ylim(bottom=0)
     panel.yaxis.set_major_locator(
         FixedLocator([0, 5, *(step * 10.0**power for power in range(1, 10) for step in (1, 3))])
     )
-    panel.yaxis.set_major_formatter(_short)
+    panel.yaxis.set_major_formatter(short)
     panel.grid(color=_INK, alpha=0.15, linewidth=0.6)
 
 
@@ -208,19 +133,17 @@ def _by_size(truth: Floats, prediction: Floats) -> Floats:
     return np.array(summaries).reshape(-1, 4).T
 
 
-def _symlog_range(pairs: Pairs) -> tuple[SymmetricalLogTransform, float, float]:
-    """A scale for the truth of all splits, linear below its smallest positive value or one, and the ends of an axis."""
-    from matplotlib.scale import SymmetricalLogTransform
-
+def symlog_range(pairs: Pairs) -> tuple[float, float, float]:
+    """Where a scale for the truth of all splits begins to be logarithmic, at one or below, and the ends of an axis."""
     truth = np.concatenate([truth for truth, _ in pairs.values()])
     positive = truth[truth > 0]
     smallest, largest = (positive.min(), positive.max()) if positive.size else (1.0, 1.0)
     threshold = min(1.0, 10 ** np.ceil(np.log10(smallest)))
     low = smallest / 2 if len(positive) == len(truth) else -0.3 * threshold
-    return SymmetricalLogTransform(10, threshold, 1), low, 2 * largest
+    return threshold, low, 2 * largest
 
 
-def _short(value: float, _: float) -> str:
+def short(value: float, _: float = 0) -> str:
     """A tick label: 0.1, 100, 1k, 1M."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
@@ -232,18 +155,20 @@ def _coloured(pairs: Pairs) -> Iterator[tuple[tuple[str, tuple[Floats, Floats]],
     return zip(pairs.items(), cycle(COLOURS), strict=False)
 
 
-def _pairs(report: Report, target: str) -> Pairs:
-    column = prediction_column(target)
-    answered = report.samples.select("split", target, column).drop_nulls(column)
-    parts = {split: answered.filter(pl.col("split") == split) for split in report.splits}
-    return {split: (rows[target].to_numpy(), rows[column].to_numpy()) for split, rows in parts.items()}
+def pairs_of(report: Report) -> Iterator[Pairs]:
+    """Truths and predictions of each target, in order."""
+    parts = {split: report.samples.filter(pl.col("split") == split) for split in report.splits}
+    for target in report.track.target_names:
+        columns = target, prediction_column(target)
+        answered = {split: rows.select(columns).drop_nulls() for split, rows in parts.items()}
+        yield {split: (rows[columns[0]].to_numpy(), rows[columns[1]].to_numpy()) for split, rows in answered.items()}
 
 
 def _drawn(report: Report, draw: Callable[[Axes, Target, Pairs], None]) -> str:
     with _style():
         figure, panels = _panels(report)
-        for panel, target in zip(panels, report.track.targets, strict=True):
-            draw(panel, target, _pairs(report, target.name))
+        for panel, target, pairs in zip(panels, report.track.targets, pairs_of(report), strict=True):
+            draw(panel, target, pairs)
             panel.set_title(target.label)
         handles, labels = panels[0].get_legend_handles_labels()
         if handles:
@@ -273,14 +198,13 @@ def _style() -> AbstractContextManager[None]:
 def _panels(report: Report) -> tuple[Figure, list[Axes]]:
     from matplotlib.figure import Figure
 
-    columns = 3
-    lines = -(-len(report.track.targets) // columns)
+    lines = -(-len(report.track.targets) // COLUMNS)
     height = 2.7 * lines
     figure = Figure(figsize=(9, height))
     # Margins in inches: to find them from the text would draw everything twice.
     figure.subplots_adjust(0.08, 0.45 / height, 0.995, 1 - 0.5 / height, wspace=0.3, hspace=0.45)
     figure.patch.set_alpha(0)
-    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    axes = figure.subplots(lines, COLUMNS, squeeze=False).ravel()
     for panel in axes:
         panel.patch.set_alpha(0)
         panel.spines[["top", "right"]].set_visible(False)

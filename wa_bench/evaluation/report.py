@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -131,11 +131,11 @@ class Scores:
     def place(self, key: str | tuple[str, ...]) -> int:
         """Where the row of ``scores[key]`` stands: the same in all reports of a track and its splits."""
         name, split, group = (*((key,) if isinstance(key, str) else key), None, None)[:3]
-        metric, target = parse_cell(str(name))
+        target, metric = _names(str(name))
         wanted = split or self.splits[0], group or ALL.name
-        place = self.cells.get((*wanted, target, str(metric)))
+        place = self.cells.get((*wanted, target, metric))
         if place is None:
-            raise self._unknown(*wanted, str(metric), target)
+            raise self._unknown(*wanted, metric, target)
         return place
 
     def mean(self, metric: str, split: str | None = None, group: str = "all") -> float | None:
@@ -160,7 +160,7 @@ class Scores:
 
     def coverage(self, split: str | None = None, group: str = "all") -> float | None:
         """Share of the designs with truth that have a prediction; None where no design has truth."""
-        row = self.rows.row(self._first(split or self.splits[0], group), named=True)
+        row = self.row((f"{self.track.rank_by}@{MEAN}", split or self.splits[0], group))
         return row["answered"] / row["designs"] if row["designs"] else None
 
     @cached_property
@@ -175,15 +175,8 @@ class Scores:
     @cached_property
     def cells(self) -> dict[tuple[str, str, str, str], int]:
         """Split, group, target and metric of each row, to its place."""
-        keys = self.rows.select("split", "group", "target", "metric").iter_rows()
-        return {(split, group, target, metric): place for place, (split, group, target, metric) in enumerate(keys)}
-
-    def _first(self, split: str, group: str) -> int:
-        """Index of the first row of a group."""
-        for (found, name, *_), place in self.cells.items():
-            if (found, name) == (split, group):
-                return place
-        raise self._unknown(split, group)
+        split, group, target, metric = (self.rows[name].to_list() for name in ("split", "group", "target", "metric"))
+        return {cell: place for place, cell in enumerate(zip(split, group, target, metric, strict=True))}
 
     def _unknown(self, *wanted: str) -> UnknownNameError:
         """What of split, group, metric and target is not there."""
@@ -194,6 +187,13 @@ class Scores:
                 return UnknownNameError(f"{column} in this report", value, rows.get_column(column).unique().to_list())
             rows = narrowed
         raise AssertionError(wanted)
+
+
+@lru_cache(maxsize=1024)
+def _names(cell: str) -> tuple[str, str]:
+    """Target and metric of ``R2@lut``, as rows name them."""
+    metric, target = parse_cell(cell)
+    return target, str(metric)
 
 
 class Report(Scores):
@@ -247,9 +247,10 @@ class Report(Scores):
             MissingToolError: matplotlib is not installed.
         """
         from wa_bench.evaluation import figures
+        from wa_bench.evaluation.parity import parity
 
         of_percent_errors = (figures.percent_error, figures.error_cdf, figures.error_against_size)
-        drawn = (figures.parity, *(of_percent_errors if self._has_percent_errors else ()))
+        drawn = (parity, *(of_percent_errors if self._has_percent_errors else ()))
         return {draw.__name__: draw(self) for draw in drawn}
 
     def to_dict(self) -> dict[str, Any]:

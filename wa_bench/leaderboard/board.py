@@ -241,8 +241,10 @@ class Board:
         ``predicted`` by target, and ``error``: the mean over the targets of the terms of SMAPE (0 to 200).
         """
         lines = []
-        for line in entry.digest.worst_designs.iter_rows(named=True):
-            record = self._worst_records.get((line["split"], line["sample_id"]), {})
+        worst = entry.digest.worst_designs
+        records = self._records(worst["sample_id"])
+        for line in worst.iter_rows(named=True):
+            record = records.get((line["split"], line["sample_id"]), {})
             targets = self.track.target_names
             lines.append(
                 {
@@ -256,13 +258,11 @@ class Board:
             )
         return lines
 
-    @cached_property
-    def _worst_records(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """The records of the designs that some entry errs most on."""
+    def _records(self, ids: pl.Series) -> dict[tuple[str, str], dict[str, Any]]:
+        """Records of some designs, by split and id."""
         if self.exam is None:
             return {}
-        wanted = pl.concat([entry.digest.worst_designs["sample_id"] for entry in self.entries]).unique()
-        found = self.exam.frame().filter(pl.col("sample_id").is_in(wanted.implode())).collect()
+        found = self.exam.frame().filter(pl.col("sample_id").is_in(ids.implode())).collect()
         return {(record["split"], record["sample_id"]): record for record in found.iter_rows(named=True)}
 
     @property

@@ -69,27 +69,29 @@ def curves(samples: pl.DataFrame, track: Track, reuse: pl.DataFrame | None) -> C
     by_reuse: list[tuple[object, ...]] = []
     for exam in track.exams:
         chosen = samples.filter(pl.col("split") == exam.split)
+        members = {
+            group.name: (chosen[group.column] == group.value).fill_null(value=False).to_numpy()
+            for group in exam.groups
+            if group.column is not None
+        }
         for name in track.target_names:
-            answered = chosen.drop_nulls(prediction_column(name))
-            if answered.is_empty():
+            answered = chosen[prediction_column(name)].is_not_null().to_numpy()
+            if not answered.any():
                 continue
-            truth, prediction = (answered[column].to_numpy() for column in (name, prediction_column(name)))
+            truth, prediction = (chosen[column].to_numpy()[answered] for column in (name, prediction_column(name)))
             signed = relative_percent_error(truth, prediction)
             size = np.abs(signed)
             within = np.bincount(np.searchsorted(GRID, size), minlength=len(GRID) + 1)
             share = 100 * np.cumsum(within[:-1]) / len(size)
             cdf.extend((exam.split, name, *point) for point in zip(GRID.tolist(), share.tolist(), strict=True))
             for group in exam.groups:
-                errors = signed
-                if group.column is not None:
-                    inside = (answered[group.column] == group.value).fill_null(value=False)
-                    errors = signed[inside.to_numpy()]
+                errors = signed[members[group.name][answered]] if group.name in members else signed
                 if len(errors):
                     quantiles = np.quantile(errors, list(_QUANTILES.values())).tolist()
                     boxes.append((exam.split, group.name, name, *quantiles, len(errors)))
             by_size.extend((exam.split, name, *line) for line in _binned(size, truth))
-            if REUSE in answered.columns:
-                factors = answered[REUSE].fill_null(0).to_numpy().astype(np.float64)
+            if REUSE in chosen.columns:
+                factors = chosen[REUSE].fill_null(0).to_numpy()[answered].astype(np.float64)
                 by_reuse.extend((exam.split, name, *line) for line in _binned(size, factors))
     return Curves(
         pl.DataFrame(cdf, schema=_CDF, orient="row"),
@@ -137,18 +139,14 @@ def reuse_factors(exam: Dataset) -> pl.DataFrame | None:
 
 def _binned(errors: Floats, values: Floats) -> list[tuple[float, ...]]:
     """Median value, quartiles of the errors, and number of designs, of each bin of values."""
-    order, ends = _bins(values.tobytes())
-    lines = []
-    for rows in np.split(order, ends):
-        if len(rows):
-            quartiles = np.quantile(errors[rows], (0.25, 0.5, 0.75)).tolist()
-            lines.append((float(np.median(values[rows])), *quartiles, len(rows)))
-    return lines
+    return [
+        (at, *np.quantile(errors[rows], (0.25, 0.5, 0.75)).tolist(), len(rows)) for at, rows in _bins(values.tobytes())
+    ]
 
 
 @lru_cache(maxsize=64)
-def _bins(numbers: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The order of some numbers, and where in it bins of about as many of them begin.
+def _bins(numbers: bytes) -> list[tuple[float, NDArray[np.intp]]]:
+    """Bins of about as many numbers each, in rising order: their median, and which they are.
 
     Numbers that are few are a bin each, and so is everything that is not above zero. Submissions share the truth, so
     that their bins are found once.
@@ -162,4 +160,4 @@ def _bins(numbers: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         bins = np.clip((len(values) - ends[0]) // _LEAST_IN_BIN, 1, _SIZE_BINS)
         wanted = ends[0] + (len(values) - ends[0]) * np.arange(bins) // bins
         ends = np.unique(ends[np.searchsorted(ends, wanted, side="right") - 1])
-    return order, ends
+    return [(float(np.median(values[rows])), rows) for rows in np.split(order, ends) if len(rows)]

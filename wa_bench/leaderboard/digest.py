@@ -22,14 +22,14 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from wa_bench.data.dataset import Dataset
-from wa_bench.evaluation import figures
 from wa_bench.evaluation.evaluator import layout, score_exam, with_predictions
 from wa_bench.evaluation.influence import Influence
+from wa_bench.evaluation.parity import parity
 from wa_bench.evaluation.report import EVALUATOR, Report, Scores, Settings
 from wa_bench.files import sha256_of
 from wa_bench.leaderboard.curves import Curves, curves, small_exams, worst_designs
 from wa_bench.submissions.folder import Submission, check, verify_scores
-from wa_bench.submissions.scores import SCORES_FILE, trusted
+from wa_bench.submissions.scores import SCORES_FILE, Cell, trusted
 from wa_bench.tracks.track import Track
 
 _ABOUT, _PARITY = "about.json", "parity.svg"
@@ -99,10 +99,11 @@ class Digest:
         """Parity plots as SVG text."""
         return (self.folder / _PARITY).read_text(encoding="utf-8")
 
+    @cache  # noqa: B019
     def scores(self, track: Track) -> Scores:
         """The scores, as the evaluator would give them; influences only of the ranking metric and the tie-breaker."""
         about = self.about
-        return Scores(track, self.rows, about.fingerprint, about.settings, _Influences(self), about.answers)
+        return _Stored(track, self.rows, about.fingerprint, about.settings, _Influences(self), about.answers)
 
     def influence(self, place: int) -> Influence:
         """By how much each pool of designs moves the score in row ``place``.
@@ -125,6 +126,25 @@ class Digest:
 
     def _table(self, name: str) -> pl.DataFrame:
         return pl.read_ipc(self.folder / f"{name}.arrow")
+
+
+class _Stored(Scores):
+    """Scores of a digest: on all exams of the track, in the order of the evaluator."""
+
+    @cached_property
+    def splits(self) -> list[str]:
+        """See ``Scores.splits``."""
+        return list(self.track.exam_splits)
+
+    @cached_property
+    def cells(self) -> dict[Cell, int]:
+        """See ``Scores.cells``."""
+        return _places(self.track)
+
+
+@cache
+def _places(track: Track) -> dict[Cell, int]:
+    return {cell: place for place, cell in enumerate(layout(track))}
 
 
 class _Influences(Mapping[int, Influence]):
@@ -177,7 +197,7 @@ def make(folder: Path, exam: Dataset, reuse: pl.DataFrame | None, place: Path, *
         }
         for name, table in tables.items():
             table.write_ipc(fresh / f"{name}.arrow", compression="zstd")
-        (fresh / _PARITY).write_text(_by_itself(figures.parity(report)), encoding="utf-8")
+        (fresh / _PARITY).write_text(_by_itself(parity(report)), encoding="utf-8")
         about = About(
             place.name,
             submission.predictions_file.name,

@@ -106,7 +106,8 @@ def _board(track: Track, folders: list[Path], published: tuple[Reported, ...], s
     if not identified:
         raise DataError(*faults)
     records = sources.records.get(track.name)
-    exam = HeldExam(load(track.name, track.exam_splits, records))
+    scored = load(track.name, track.exam_splits, records)
+    exam = HeldExam(scored)
     with Hashes(cache_folder() / "site" / "hashes" / f"{track.name}.json") as hashes:
         digests = {
             path: Digest(cache_folder() / "site" / "digests" / key_of(file, path / SCORES_FILE, exam, hashes.of))
@@ -120,7 +121,7 @@ def _board(track: Track, folders: list[Path], published: tuple[Reported, ...], s
     faults += _copies(entries)
     if faults:
         raise DataError(*faults)
-    everything: Dataset = exam
+    everything: Dataset = scored
     with suppress(DataError):  # a source may hold no other splits
         everything = load(track.name, track.splits, records)
     ordered = rank(entries, Kept(cache_folder() / "site" / "pairs"))

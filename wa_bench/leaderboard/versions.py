@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -160,15 +161,11 @@ def shown_metrics(track: Track) -> list[str]:
     return [name for name in track.metrics if name in {track.rank_by, track.tie_breaker, *PUBLISHED}]
 
 
+@cache
 def line_of(entry: Entry, track: Track) -> Line:
     """An entry as values."""
     card, scores = entry.card, entry.scores
-
-    def bounded(metric: str, target: str, split: str) -> Bounded:
-        row = scores.row((f"{metric}@{target}", split))
-        return row["value"], row["low"], row["high"]
-
-    known = {(split, metric, target) for split, group, target, metric in scores.cells if group == ALL.name}
+    bounds = scores.rows.select("value", "low", "high").rows()
     return Line(
         slug=card.slug,
         name=card.name,
@@ -184,9 +181,9 @@ def line_of(entry: Entry, track: Track) -> Line:
         scores={
             split: {
                 metric: {
-                    target: bounded(metric, target, split)
+                    target: bounds[place]
                     for target in (*track.target_names, MEAN)
-                    if (split, metric, target) in known
+                    if (place := scores.cells.get((split, ALL.name, target, metric))) is not None
                 }
                 for metric in shown_metrics(track)
             }

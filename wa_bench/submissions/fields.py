@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -28,13 +29,12 @@ def read_fields(
         SubmissionError: the file is no plain mapping.
     """
     fields = read_yaml(path, SubmissionError, LARGEST_YAML)
-    known = get_type_hints(kind, include_extras=True)
+    known, required = _fields_of(kind)
     faults = [
         Fault(f"{path.name}, field {shown(name)}", f"one of {', '.join(known)}", "an unknown field")
         for name in fields
         if name not in known
     ]
-    required = {field.name for field in msgspec.structs.fields(kind) if field.required}
     values: dict[str, Any] = {}
     for name, annotation in known.items():
         place = f"{path.name}, field {name}"
@@ -48,6 +48,13 @@ def read_fields(
                 reason = expected.get(name) or str(error).removeprefix("Expected ").partition(" - at ")[0]
                 faults.append(Fault(place, reason, shown(fields[name])))
     return values, faults
+
+
+@cache
+def _fields_of(kind: type[msgspec.Struct]) -> tuple[dict[str, Any], set[str]]:
+    """The types of the fields, and the names of those that must be there."""
+    required = {field.name for field in msgspec.structs.fields(kind) if field.required}
+    return get_type_hints(kind, include_extras=True), required
 
 
 def _text_faults(value: Any, place: str) -> list[Fault]:

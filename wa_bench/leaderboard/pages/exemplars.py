@@ -31,6 +31,7 @@ STEPS = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 120.0)
 """From which error on a cell of the settings table is darker."""
 
 _SETTINGS = ("strategy", "bits", "reuse_factor")
+_CELL = ("split", "model", *_SETTINGS)
 
 
 def models(board: Board) -> list[tuple[Exam, str]]:
@@ -81,12 +82,16 @@ class _Settings:
         return self.designs.filter(pl.col("split") == exam.split, pl.col(exam.strata or "group") == model)
 
     @cached_property
-    def cells(self) -> pl.DataFrame:
-        """split, model, strategy, bits, reuse_factor and number of designs of each cell, in the order of all tables."""
+    def asked(self) -> pl.DataFrame:
+        """split, sample_id, model, strategy, bits and reuse_factor of each design."""
         strata = {exam.strata for exam, _ in self._models}
         column = next(name for name in strata if name is not None)
-        counted = self.designs.group_by("split", pl.col(column).alias("model"), *_SETTINGS).len("designs")
-        return counted.sort("split", "model", *_SETTINGS, nulls_last=True)
+        return self.designs.select("split", "sample_id", pl.col(column).alias("model"), *_SETTINGS)
+
+    @cached_property
+    def cells(self) -> pl.DataFrame:
+        """split, model, strategy, bits, reuse_factor and number of designs of each cell, in the order of all tables."""
+        return self.asked.group_by(_CELL).len("designs").sort(_CELL, nulls_last=True)
 
     def table(self, exam: Exam, model: str) -> dict[str, Any]:
         """Rows (strategy, bits) and columns (reuse factors) of a model's table, and the place of each cell."""
@@ -103,18 +108,17 @@ class _Settings:
     def errors(self, board: Board, entry: Entry) -> dict[str, list[list[float | None]]]:
         """By model: mean term of SMAPE over the designs of each cell, first the mean over the targets, then each."""
         terms = [f"{name}_smape" for name in board.track.target_names]
-        found: dict[str, list[list[float | None]]] = {}
-        for exam, model in self._models:
-            settings = self.of(exam, model).select("sample_id", *_SETTINGS)
-            joined = settings.join(
-                entry.design_errors(exam.split).select("sample_id", *terms), on="sample_id", how="left"
-            )
-            means = joined.group_by(*_SETTINGS).agg(pl.mean_horizontal(terms).mean().alias(MEAN), pl.col(terms).mean())
-            ordered = means.sort(*_SETTINGS, nulls_last=True).select(MEAN, *terms)
-            found[model] = [
-                [None if value is None else round(value, 1) for value in column.to_list()] for column in ordered
+        errors = entry.digest.small_exams.select("split", "sample_id", *terms)
+        joined = self.asked.join(errors, on=["split", "sample_id"], how="left")
+        means = joined.group_by(_CELL).agg(pl.mean_horizontal(terms).mean().alias(MEAN), pl.col(terms).mean())
+        tables = means.sort(_CELL, nulls_last=True).partition_by("split", "model", as_dict=True)
+        return {
+            model: [
+                [None if value is None else round(value, 1) for value in column.to_list()]
+                for column in tables.get((exam.split, model), means.clear()).select(MEAN, *terms)
             ]
-        return found
+            for exam, model in self._models
+        }
 
 
 def _smape(board: Board) -> str | None:

@@ -15,7 +15,7 @@ from wa_bench.data.catalogue import entry as dataset
 from wa_bench.evaluation.report import number
 from wa_bench.leaderboard.board import Board, Site
 from wa_bench.leaderboard.pages import Page
-from wa_bench.leaderboard.preview import preview
+from wa_bench.leaderboard.preview import Shown, preview
 from wa_bench.tracks.track import Track
 
 _NEWS = 100
@@ -42,7 +42,8 @@ def pages(boards: Sequence[Board], site: Site) -> Iterator[Page]:
     yield Page("feed.xml", _feed(boards, site))
     for board in boards:
         yield Page(f"{board.track.name}/eval.yaml", eval_yaml(board.track))
-        yield Page(f"{board.track.name}/preview.png", partial(preview, board), board.state)
+        shown = Shown.of(board)
+        yield Page(f"{board.track.name}/preview.png", partial(preview, shown), repr(shown))
 
 
 def sitemap(paths: Iterable[str], site: Site) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -168,12 +168,11 @@ def _drill_down(board: Board, entry: Entry, exam: Exam) -> dict[str, Any] | None
     if exam.split != _EXEMPLARS or errors.is_empty():
         return None
     percent = f"{board.track.target_names[0]}_percent_error" in errors.columns
-    designs = errors.join(_settings(board, exam.split), on="sample_id", how="left").sort(*_SETTINGS[:3], "sample_id")
-    column = next(group.column for group in exam.groups if group.column)
-    chosen = [[_setting(design.get(name)) for name in _SETTINGS] for design in designs.iter_rows(named=True)]
-    pairs = zip(*(_pairs(designs, target, percent) for target in board.track.target_names), strict=True)
+    exemplars = _exemplars(board, exam)
+    designs = exemplars.ids.join(errors, on="sample_id", how="left", maintain_order="left")
+    pairs = zip(*(_pairs(designs, *truth, percent) for truth in exemplars.truths.items()), strict=True)
     parts: dict[str | None, list[tuple[list[str], tuple[_Pair, ...]]]] = {}
-    for model, settings, cells in zip(designs[column], chosen, pairs, strict=True):
+    for model, settings, cells in zip(exemplars.models, exemplars.settings, pairs, strict=True):
         parts.setdefault(model, []).append((settings, cells))
     models = [
         {"name": group.name, "lines": parts.get(group.value, [])} for group in exam.groups if group.column is not None
@@ -181,12 +180,29 @@ def _drill_down(board: Board, entry: Entry, exam: Exam) -> dict[str, Any] | None
     return {"split": exam.split, "settings": [name.replace("_", " ") for name in _SETTINGS], "models": models}
 
 
+class _Exemplars(NamedTuple):
+    """The designs of an exam as all submissions show them: ``sample_id``, model, settings, truth by target."""
+
+    ids: pl.DataFrame
+    models: list[str | None]
+    settings: list[list[str]]
+    truths: dict[str, list[str]]
+
+
 @cache
-def _settings(board: Board, split: str) -> pl.DataFrame:
-    """sample_id and settings of the designs of an exam, as far as the records have them."""
+def _exemplars(board: Board, exam: Exam) -> _Exemplars:
     frame = board.exam.frame() if board.exam is not None else pl.LazyFrame({"sample_id": []})
     names = [name for name in _SETTINGS if name in frame.collect_schema().names()]
-    return frame.filter(pl.col("split") == split).select("sample_id", *names).collect()
+    known = frame.filter(pl.col("split") == exam.split).select("sample_id", *names).collect()
+    column = next(group.column for group in exam.groups if group.column)
+    designs = board.truth.filter(pl.col("split") == exam.split).join(known, on="sample_id", how="left")
+    designs = designs.sort(*_SETTINGS[:3], "sample_id")
+    return _Exemplars(
+        designs.select("sample_id"),
+        designs[column].to_list(),
+        [[_setting(design.get(name)) for name in _SETTINGS] for design in designs.iter_rows(named=True)],
+        {name: [figure(truth) for truth in designs[name].to_list()] for name in board.track.target_names},
+    )
 
 
 def _setting(value: Any) -> str:
@@ -200,17 +216,15 @@ def precision(value: Mapping[str, Any]) -> str:
     return f"{'' if value['signed'] else 'u'}fixed<{value['width']},{value['integer']}>"
 
 
-def _pairs(designs: pl.DataFrame, target: str, percent: bool) -> list[_Pair]:
+def _pairs(designs: pl.DataFrame, target: str, truths: Sequence[str], percent: bool) -> list[_Pair]:
     """The cells of a target, one a design."""
     shades: Sequence[int | None] = [None] * designs.height
     if percent:
         errors = designs[f"{target}_percent_error"].abs().cast(pl.Float64).to_numpy()
         shades = (errors[:, None] <= scales.PERCENT_ERROR).sum(axis=1).tolist()
     return [
-        ("–", figure(truth), None) if predicted is None else (figure(predicted), figure(truth), shade)
-        for truth, predicted, shade in zip(
-            designs[target].to_list(), designs[prediction_column(target)].to_list(), shades, strict=True
-        )
+        ("–", truth, None) if predicted is None else (figure(predicted), truth, shade)
+        for predicted, truth, shade in zip(designs[prediction_column(target)].to_list(), truths, shades, strict=True)
     ]
 
 
