@@ -6,9 +6,7 @@ thousands of points is drawn as pixels or as a summary, so that no figure grows 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
-from wa_bench.errors import needs_extra
 from wa_bench.evaluation.metrics import FitAccuracy, Floats, parse_metric, relative_percent_error
 from wa_bench.evaluation.report import Report, prediction_column
+from wa_bench.evaluation.svg import INK, short, style, to_svg
 from wa_bench.records.parts import PARTS
 from wa_bench.tracks.track import Target, Track
 
@@ -33,7 +31,6 @@ COLOURS = ("#2F8FCE", "#E07020", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 Pairs = dict[str, tuple[Floats, Floats]]
 """Truth (n,) and prediction (n,) of the answered designs of each split."""
 
-_INK = "#010203"
 _MARKERS = ("o", "^", "s", "D")
 _MOST_POINTS = 3000
 _MOST_VECTOR_POINTS = 300
@@ -119,15 +116,15 @@ def _draw_parity(panel: Axes, target: Target, pairs: Pairs, capacities: dict[str
             shades = LinearSegmentedColormap.from_list(split, [to_rgba(colour, alpha) for alpha in (0.25, 1)])
             cells = np.ma.masked_equal(counts.T, 0)
             panel.pcolormesh(edges, edges, cells, cmap=shades, norm=LogNorm(1, max(counts.max(), 2)), rasterized=True)
-    panel.plot([low, high], [low, high], color=_INK, linewidth=0.8, alpha=0.6)
+    panel.plot([low, high], [low, high], color=INK, linewidth=0.8, alpha=0.6)
     panel.set_xscale("symlog", linthresh=scale.linthresh)
     panel.set_yscale("symlog", linthresh=scale.linthresh)
     panel.set(xlim=(low, high), ylim=(low, high), xlabel=f"truth [{target.unit}]", ylabel="prediction")
     for axis in (panel.xaxis, panel.yaxis):
-        axis.set_major_formatter(_short)
+        axis.set_major_formatter(short)
     if (capacity := capacities.get(target.name)) is not None and capacity.size < high:
         for line in (panel.axvline, panel.axhline):
-            line(capacity.size, color=_INK, linewidth=0.8, linestyle=(0, (1, 2)), alpha=0.8)
+            line(capacity.size, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), alpha=0.8)
         panel.annotate(
             capacity.part,
             (capacity.size, low),
@@ -141,7 +138,7 @@ def _draw_parity(panel: Axes, target: Target, pairs: Pairs, capacities: dict[str
 
 def _draw_percent_error(panel: Axes, target: Target, pairs: Pairs) -> None:
     errors = [np.clip(relative_percent_error(*pair), -_MOST_PERCENT, _MOST_PERCENT) for pair in pairs.values()]
-    ink = {"color": _INK}
+    ink = {"color": INK}
     boxes = panel.boxplot(
         errors,
         tick_labels=list(pairs),
@@ -153,13 +150,13 @@ def _draw_percent_error(panel: Axes, target: Target, pairs: Pairs) -> None:
         capprops=ink,
     )
     for box, fliers, colour in zip(boxes["boxes"], boxes["fliers"], cycle(COLOURS), strict=False):
-        box.set(facecolor=colour, edgecolor=_INK, alpha=0.75)
+        box.set(facecolor=colour, edgecolor=INK, alpha=0.75)
         fliers.set(markerfacecolor=colour, markeredgewidth=0, rasterized=len(fliers.get_ydata()) > _MOST_VECTOR_POINTS)
-    panel.axhline(0, color=_INK, linewidth=0.8, alpha=0.6)
+    panel.axhline(0, color=INK, linewidth=0.8, alpha=0.6)
     panel.set_yscale("symlog", linthresh=10)
     lowest, highest = (float(end(np.concatenate([(-10, 10), *errors]))) for end in (np.min, np.max))
     panel.set(ylabel="percent error", ylim=(1.3 * lowest, 1.3 * highest))
-    panel.yaxis.set_major_formatter(_short)
+    panel.yaxis.set_major_formatter(short)
 
 
 def _draw_error_cdf(panel: Axes, target: Target, pairs: Pairs) -> None:
@@ -171,8 +168,8 @@ def _draw_error_cdf(panel: Axes, target: Target, pairs: Pairs) -> None:
     panel.set_xscale("log")
     panel.set(xlim=(grid[0], grid[-1]), ylim=(0, 102), xlabel="absolute percent error", ylabel="designs [%]")
     panel.set_xticks([0.1, 1, 10, 100, 1000, 10_000])
-    panel.xaxis.set_major_formatter(_short)
-    panel.grid(color=_INK, alpha=0.15, linewidth=0.6)
+    panel.xaxis.set_major_formatter(short)
+    panel.grid(color=INK, alpha=0.15, linewidth=0.6)
 
 
 def _draw_error_against_size(panel: Axes, target: Target, pairs: Pairs) -> None:
@@ -190,8 +187,8 @@ def _draw_error_against_size(panel: Axes, target: Target, pairs: Pairs) -> None:
     panel.yaxis.set_major_locator(
         FixedLocator([0, 5, *(step * 10.0**power for power in range(1, 10) for step in (1, 3))])
     )
-    panel.yaxis.set_major_formatter(_short)
-    panel.grid(color=_INK, alpha=0.15, linewidth=0.6)
+    panel.yaxis.set_major_formatter(short)
+    panel.grid(color=INK, alpha=0.15, linewidth=0.6)
 
 
 def _by_size(truth: Floats, prediction: Floats) -> Floats:
@@ -220,14 +217,6 @@ def _symlog_range(pairs: Pairs) -> tuple[SymmetricalLogTransform, float, float]:
     return SymmetricalLogTransform(10, threshold, 1), low, 2 * largest
 
 
-def _short(value: float, _: float) -> str:
-    """A tick label: 0.1, 100, 1k, 1M."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:,g}{letter}"
-    return f"{value:,g}"
-
-
 def _coloured(pairs: Pairs) -> Iterator[tuple[tuple[str, tuple[Floats, Floats]], str]]:
     return zip(pairs.items(), cycle(COLOURS), strict=False)
 
@@ -240,7 +229,7 @@ def _pairs(report: Report, target: str) -> Pairs:
 
 
 def _drawn(report: Report, draw: Callable[[Axes, Target, Pairs], None]) -> str:
-    with _style():
+    with style():
         figure, panels = _panels(report)
         for panel, target in zip(panels, report.track.targets, strict=True):
             draw(panel, target, _pairs(report, target.name))
@@ -248,26 +237,7 @@ def _drawn(report: Report, draw: Callable[[Axes, Target, Pairs], None]) -> str:
         handles, labels = panels[0].get_legend_handles_labels()
         if handles:
             figure.legend(handles, labels, loc="upper left", ncols=len(handles), frameon=False)
-        return _svg(figure)
-
-
-def _style() -> AbstractContextManager[None]:
-    with needs_extra("plots"):
-        from matplotlib import rc_context
-    return rc_context(
-        {
-            "text.color": _INK,
-            "axes.edgecolor": _INK,
-            "axes.labelcolor": _INK,
-            "xtick.color": _INK,
-            "ytick.color": _INK,
-            "font.size": 8,
-            "axes.titlesize": 9,
-            "axes.titley": 1.0,
-            "svg.hashsalt": "wa-bench",
-            "svg.fonttype": "none",
-        }
-    )
+        return to_svg(figure)
 
 
 def _panels(report: Report) -> tuple[Figure, list[Axes]]:
@@ -287,10 +257,3 @@ def _panels(report: Report) -> tuple[Figure, list[Axes]]:
     for spare in axes[len(report.track.targets) :]:
         spare.set_visible(False)
     return figure, list(axes[: len(report.track.targets)])
-
-
-def _svg(figure: Figure) -> str:
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, dpi=150)
-    body = text.getvalue()
-    return body[body.index("<svg") :].replace(_INK, "currentColor")
