@@ -668,6 +668,8 @@ def leaderboard_build(
     _print_boards(found, built.front_page, as_json)
     print(f"{built.files:,} files, {built.changed:,} of them new or changed", file=sys.stderr)
     for board in found:
+        if board.entries and board.absent_splits:
+            print(f"note: {board.track.name}: no records of {', '.join(board.absent_splits)} are here", file=sys.stderr)
         if board.snapshots and not board.version.frozen:
             frozen, now = board.snapshots[-1].number, board.version.number
             print(

@@ -5,10 +5,12 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from wa_bench.leaderboard.build import MARKER
 
+ROOT = Path(__file__).parents[2]
 CODE = "from wa_bench.cli import main; main()"
 
 
@@ -44,6 +46,17 @@ def test_build_finds_frozen_boards_beside_the_submissions_and_says_that_they_are
         "leaderboard", "build", pages, "--site", tmp_path / "site", "--jobs", "1", "--base-url", "https://x.example"
     )
     assert ", 0 of them new or changed" in again.stderr
+
+
+def test_build_says_which_records_are_not_there(submissions: Path, tmp_path: Path) -> None:
+    records = pl.read_parquet(ROOT / "wa_bench" / "samples" / "opensynth.parquet")
+    records.filter(pl.col("split").is_in(["test", "exemplar"])).write_parquet(tmp_path / "exam.parquet")
+    source = f"opensynth={tmp_path / 'exam.parquet'}"
+    built = run("leaderboard", "build", submissions, "--site", tmp_path / "site", "--jobs", "1", "--source", source)
+    assert built.returncode == 0, built.stderr
+    assert "note: opensynth: no records of train, val are here" in built.stderr
+    page = (tmp_path / "site" / "opensynth" / "data.html").read_text()
+    assert "Only test and exemplar are here" in " ".join(page.split())
 
 
 def test_records_are_named_by_track(submissions: Path, tmp_path: Path) -> None:

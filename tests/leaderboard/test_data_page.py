@@ -53,6 +53,16 @@ def test_records_that_are_not_ours_to_pass_on_are_shown_as_distributions_only(re
     assert "<script type" not in found["hls4ml/data.html"]
 
 
+def test_a_page_of_some_splits_says_which_are_not_here(replica: wb.Dataset) -> None:
+    page = " ".join(contents(dataset.pages(board(replica, "hls4ml"), SITE))["hls4ml/data.html"].split())
+    assert "Only exemplar is here: where this site was built, there were no records of train and val and test." in page
+    assert "leaves that of train" not in page
+    whole = wb.load("opensynth", list(wb.track("opensynth").splits))
+    page = contents(dataset.pages(board(whole, "opensynth"), SITE))["opensynth/data.html"]
+    assert "no records of" not in page
+    assert "leaves that of train" in page
+
+
 def test_the_embedded_records_are_passed_on_whole() -> None:
     data = wb.load("opensynth", ["train", "test"])
     found = contents(dataset.pages(board(data, "opensynth"), SITE))

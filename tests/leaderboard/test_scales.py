@@ -23,6 +23,12 @@ def test_what_is_sent_to_the_browser_reads_as_the_number_that_people_see(value: 
     assert scales.as_number(seen) == float(number(value).replace(",", ""))
 
 
+@given(st.lists(st.floats(-1e15, 1e15) | st.floats(-12, 12) | st.integers(-9999, 9999).map(lambda half: half / 2000)))
+def test_many_numbers_are_sent_as_each_would_be(values: list[float]) -> None:
+    hard = [*values, 0.0005, 0.0625, 9.9996, 999.95, 1000.5, math.nan, math.inf]
+    assert scales.all_shown(np.array(hard)) == [scales.shown(value) for value in hard]
+
+
 def test_numbers_that_round_up_into_another_format_are_sent_as_text() -> None:
     assert scales.shown(9.9996) == "10.000"
     assert scales.shown(999.96) == "1000.0"
@@ -54,7 +60,7 @@ def test_interval_bars_keep_the_order_of_scores_and_stay_on_the_axis(name: str, 
     values = np.sort(data.draw(st.lists(st.floats(low, high), min_size=2, max_size=12)))
     axis = scales.axis(metric, values, values, values)
     assert axis.ends[0] < axis.ends[1]
-    bars = [axis.bar(value, value, value) for value in values]
+    bars = axis.bars(values, values, values)
     assert all(-1 <= x <= 101 and 0 <= first <= last <= 100 for x, first, last in bars)
     assert [x for x, _, _ in bars] == sorted(x for x, _, _ in bars)
     on_axis = [bar[0] for value, bar in zip(values, bars, strict=True) if axis.ends[0] <= value <= axis.ends[1]]
@@ -66,9 +72,8 @@ def test_the_axis_of_r2_ends_at_round_values_and_leaves_out_what_is_worse_than_n
     axis = scales.axis(parse_metric("R2"), values, values - 0.1, np.minimum(values + 0.1, 1))
     assert axis.ends == (0, 0.999)
     assert [label for _, label in axis.ticks] == ["0", ".9", "", ".999"]
-    assert axis.bar(-40.0, -41.0, -39.0) == (-1.0, 0.0, 0.0)
-    assert axis.bar(1.0, 1.0, 1.0) == (101.0, 100.0, 100.0)
-    assert axis.bar(0.9, math.nan, math.nan) == (33.3, 33.3, 33.3)
+    ends = np.array([[-40.0, -41.0, -39.0], [1.0, 1.0, 1.0], [0.9, math.nan, math.nan], [math.nan, 0.1, 0.2]])
+    assert axis.bars(*ends.T) == [(-1.0, 0.0, 0.0), (101.0, 100.0, 100.0), (33.3, 33.3, 33.3), None]
     assert scales.axis(parse_metric("R2"), *[np.array([np.nan])] * 3) is None
 
 

@@ -6,18 +6,16 @@ thousands of points is drawn as pixels or as a summary, so that no figure grows 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from wa_bench.errors import needs_extra
 from wa_bench.evaluation.metrics import Floats, relative_percent_error
 from wa_bench.evaluation.report import Report, prediction_column
+from wa_bench.evaluation.svg import INK, short, style, to_svg
 from wa_bench.tracks.track import Target
 
 if TYPE_CHECKING:
@@ -31,7 +29,6 @@ COLOURS = ("#2F8FCE", "#E07020", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 Pairs = dict[str, tuple[Floats, Floats]]
 """Truth (n,) and prediction (n,) of the answered designs of each split."""
 
-_INK = "#010203"
 _MARKERS = ("o", "^", "s", "D")
 _MOST_VECTOR_POINTS = 300
 _MOST_PERCENT = 10_000.0
@@ -66,7 +63,7 @@ def error_against_size(report: Report) -> str:
 
 def _draw_percent_error(panel: Axes, target: Target, pairs: Pairs) -> None:
     errors = [np.clip(relative_percent_error(*pair), -_MOST_PERCENT, _MOST_PERCENT) for pair in pairs.values()]
-    ink = {"color": _INK}
+    ink = {"color": INK}
     boxes = panel.boxplot(
         errors,
         tick_labels=list(pairs),
@@ -78,9 +75,9 @@ def _draw_percent_error(panel: Axes, target: Target, pairs: Pairs) -> None:
         capprops=ink,
     )
     for box, fliers, colour in zip(boxes["boxes"], boxes["fliers"], cycle(COLOURS), strict=False):
-        box.set(facecolor=colour, edgecolor=_INK, alpha=0.75)
+        box.set(facecolor=colour, edgecolor=INK, alpha=0.75)
         fliers.set(markerfacecolor=colour, markeredgewidth=0, rasterized=len(fliers.get_ydata()) > _MOST_VECTOR_POINTS)
-    panel.axhline(0, color=_INK, linewidth=0.8, alpha=0.6)
+    panel.axhline(0, color=INK, linewidth=0.8, alpha=0.6)
     panel.set_yscale("symlog", linthresh=10)
     lowest, highest = (float(end(np.concatenate([(-10, 10), *errors]))) for end in (np.min, np.max))
     panel.set(ylabel="percent error", ylim=(1.3 * lowest, 1.3 * highest))
@@ -97,7 +94,7 @@ def _draw_error_cdf(panel: Axes, target: Target, pairs: Pairs) -> None:
     panel.set(xlim=(grid[0], grid[-1]), ylim=(0, 102), xlabel="absolute percent error", ylabel="designs [%]")
     panel.set_xticks([0.1, 1, 10, 100, 1000, 10_000])
     panel.xaxis.set_major_formatter(short)
-    panel.grid(color=_INK, alpha=0.15, linewidth=0.6)
+    panel.grid(color=INK, alpha=0.15, linewidth=0.6)
 
 
 def _draw_error_against_size(panel: Axes, target: Target, pairs: Pairs) -> None:
@@ -116,7 +113,7 @@ def _draw_error_against_size(panel: Axes, target: Target, pairs: Pairs) -> None:
         FixedLocator([0, 5, *(step * 10.0**power for power in range(1, 10) for step in (1, 3))])
     )
     panel.yaxis.set_major_formatter(short)
-    panel.grid(color=_INK, alpha=0.15, linewidth=0.6)
+    panel.grid(color=INK, alpha=0.15, linewidth=0.6)
 
 
 def _by_size(truth: Floats, prediction: Floats) -> Floats:
@@ -143,14 +140,6 @@ def symlog_range(pairs: Pairs) -> tuple[float, float, float]:
     return threshold, low, 2 * largest
 
 
-def short(value: float, _: float = 0) -> str:
-    """A tick label: 0.1, 100, 1k, 1M."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:,g}{letter}"
-    return f"{value:,g}"
-
-
 def _coloured(pairs: Pairs) -> Iterator[tuple[tuple[str, tuple[Floats, Floats]], str]]:
     return zip(pairs.items(), cycle(COLOURS), strict=False)
 
@@ -165,7 +154,7 @@ def pairs_of(report: Report) -> Iterator[Pairs]:
 
 
 def _drawn(report: Report, draw: Callable[[Axes, Target, Pairs], None]) -> str:
-    with _style():
+    with style():
         figure, panels = _panels(report)
         for panel, target, pairs in zip(panels, report.track.targets, pairs_of(report), strict=True):
             draw(panel, target, pairs)
@@ -173,26 +162,7 @@ def _drawn(report: Report, draw: Callable[[Axes, Target, Pairs], None]) -> str:
         handles, labels = panels[0].get_legend_handles_labels()
         if handles:
             figure.legend(handles, labels, loc="upper left", ncols=len(handles), frameon=False)
-        return _svg(figure)
-
-
-def _style() -> AbstractContextManager[None]:
-    with needs_extra("plots"):
-        from matplotlib import rc_context
-    return rc_context(
-        {
-            "text.color": _INK,
-            "axes.edgecolor": _INK,
-            "axes.labelcolor": _INK,
-            "xtick.color": _INK,
-            "ytick.color": _INK,
-            "font.size": 8,
-            "axes.titlesize": 9,
-            "axes.titley": 1.0,
-            "svg.hashsalt": "wa-bench",
-            "svg.fonttype": "none",
-        }
-    )
+        return to_svg(figure)
 
 
 def _panels(report: Report) -> tuple[Figure, list[Axes]]:
@@ -211,10 +181,3 @@ def _panels(report: Report) -> tuple[Figure, list[Axes]]:
     for spare in axes[len(report.track.targets) :]:
         spare.set_visible(False)
     return figure, list(axes[: len(report.track.targets)])
-
-
-def _svg(figure: Figure) -> str:
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, dpi=150)
-    body = text.getvalue()
-    return body[body.index("<svg") :].replace(_INK, "currentColor")

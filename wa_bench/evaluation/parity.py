@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wa_bench.errors import needs_extra
-from wa_bench.evaluation.figures import COLOURS, COLUMNS, Pairs, pairs_of, short, symlog_range
+from wa_bench.evaluation.figures import COLOURS, COLUMNS, Pairs, pairs_of, symlog_range
 from wa_bench.evaluation.metrics import FitAccuracy, Floats, parse_metric
 from wa_bench.evaluation.report import Report
+from wa_bench.evaluation.svg import short
 from wa_bench.records.parts import PARTS
 from wa_bench.tracks.track import Target, Track
 

@@ -16,6 +16,7 @@ import polars as pl
 
 from wa_bench.data.dataset import Dataset
 from wa_bench.data.predictions import Predictions
+from wa_bench.errors import DataError
 from wa_bench.evaluation.influence import Influence
 from wa_bench.evaluation.metrics import Metric, parse_metric
 from wa_bench.evaluation.report import EVALUATOR, MEAN, Scores, Settings, prediction_column
@@ -225,6 +226,24 @@ class Board:
     def truth(self) -> pl.DataFrame:
         """sample_id, split, group columns and targets of the designs scored, with their cluster; empty without exam."""
         return pl.DataFrame() if self.exam is None else self.exam.exam()
+
+    @cached_property
+    def at_hand(self) -> Dataset | None:
+        """The records of all splits, else of those scored; None where there are none."""
+        if self.data is not None:
+            try:
+                self.data.frame()
+            except DataError:
+                return self.exam
+        return self.data
+
+    @cached_property
+    def absent_splits(self) -> list[str]:
+        """The track's splits of which there is no record."""
+        if self.at_hand is None:
+            return list(self.track.splits)
+        there = set(self.at_hand.frame().select(pl.col("split").unique()).collect().to_series())
+        return [split for split in self.track.splits if split not in there]
 
     @cached_property
     def designs(self) -> dict[str, int]:

@@ -5,15 +5,14 @@ They stand in pages as images and follow the reader's light or dark scheme by th
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wa_bench.errors import needs_extra
 from wa_bench.evaluation.metrics import Floats
+from wa_bench.evaluation.svg import by_itself, short, style, to_svg
 from wa_bench.tracks.track import Target
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 _COLOURS = ("#7d8894", "#2f8fce", "#d9661f", "#0a9b72", "#c0659b")
 """To be told apart by colour-blind readers, on light and dark paper."""
 _DASHES: tuple[str | tuple[float, tuple[float, ...]], ...] = ("-", "--", "-", (0, (1, 1.2)), "-.")
-_INK, _INK_IN_THE_DARK = "#15191e", "#e6e9ed"
 _BINS_A_DECADE = 4
 _DARKEST = 0.22
 """Where the shades of a count begin, so that one design is still seen on dark paper."""
@@ -38,7 +36,7 @@ def spread_of_targets(targets: Sequence[Target], values: Mapping[str, Mapping[st
         values: by split and name of the target, (n,), those that are known.
     """
     lines = -(-len(targets) // _COLUMNS)
-    with _style():
+    with style():
         figure, panels = _panels(lines, min(_COLUMNS, len(targets)), 2.35)
         for panel, target in zip(panels, targets, strict=False):
             _spread(panel, {split: of[target.name] for split, of in values.items()})
@@ -47,14 +45,14 @@ def spread_of_targets(targets: Sequence[Target], values: Mapping[str, Mapping[st
         for spare in panels[len(targets) :]:
             spare.set_visible(False)
         _legend(figure, panels[0])
-        return _svg(figure)
+        return by_itself(to_svg(figure))
 
 
 def spread_of_networks(sizes: Mapping[str, tuple[Floats, Floats]]) -> str:
     """Two panels: number of layers, and of parameters, of the designs (n,) of each split."""
     with needs_extra("plots"):
         from matplotlib.ticker import MaxNLocator
-    with _style():
+    with style():
         figure, panels = _panels(1, 2, 2.5)
         _spread(panels[1], {split: parameters for split, (_, parameters) in sizes.items()})
         panels[1].set(title="Parameters", xlabel="weights and biases")
@@ -66,7 +64,7 @@ def spread_of_networks(sizes: Mapping[str, tuple[Floats, Floats]]) -> str:
         panels[0].xaxis.set_major_locator(MaxNLocator(integer=True))
         panels[0].set(title="Layers", xlabel="layers, activations included", ylabel="designs [%]", ylim=(0, None))
         _legend(figure, panels[0])
-        return _svg(figure)
+        return by_itself(to_svg(figure))
 
 
 def coverage_of_settings(bits: Mapping[str, Floats], reuse: Mapping[str, Floats]) -> str:
@@ -77,7 +75,7 @@ def coverage_of_settings(bits: Mapping[str, Floats], reuse: Mapping[str, Floats]
     widths = np.unique(np.concatenate(list(bits.values())))
     most = max((values.max() for values in reuse.values() if values.size), default=1.0)
     powers = np.arange(0, np.ceil(np.log2(max(most, 1))) + 2)
-    with _style():
+    with style():
         figure, panels = _panels(1, len(bits), 2.7)
         counts = {}
         for split, values in bits.items():
@@ -97,7 +95,7 @@ def coverage_of_settings(bits: Mapping[str, Floats], reuse: Mapping[str, Floats]
         panels[0].set_ylabel("bits of the default type")
         bar = figure.colorbar(image, ax=panels, shrink=0.9, pad=0.015)
         bar.set_label("designs")
-        return _svg(figure)
+        return by_itself(to_svg(figure))
 
 
 def _spread(panel: Axes, values: Mapping[str, Floats]) -> None:
@@ -114,7 +112,7 @@ def _spread(panel: Axes, values: Mapping[str, Floats]) -> None:
         share = 100 * np.histogram(places, edges)[0] / max(len(some), 1)
         panel.stairs(share, edges, color=colour, linestyle=dash, linewidth=1.5, label=split)
     ticks = np.arange(low, high + 1, 1 if high - low <= 5 else 2)
-    names = [_short(10.0**tick) for tick in ticks]
+    names = [short(10.0**tick) for tick in ticks]
     panel.set_xticks([low - 0.5, *ticks] if has_zeros else ticks, ["0", *names] if has_zeros else names)
     panel.set(ylim=(0, None), ylabel="designs [%]")
 
@@ -134,41 +132,3 @@ def _panels(lines: int, columns: int, height: float) -> tuple[Figure, list[Axes]
 def _legend(figure: Figure, panel: Axes) -> None:
     handles, labels = panel.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=len(handles), frameon=False)
-
-
-def _style() -> AbstractContextManager[None]:
-    with needs_extra("plots"):
-        from matplotlib import rc_context
-    return rc_context(
-        {
-            "text.color": _INK,
-            "axes.edgecolor": _INK,
-            "axes.labelcolor": _INK,
-            "xtick.color": _INK,
-            "ytick.color": _INK,
-            "font.size": 8,
-            "font.family": "sans-serif",
-            "axes.titlesize": 9,
-            "axes.titleweight": "bold",
-            "svg.hashsalt": "wa-bench",
-            "svg.fonttype": "none",
-        }
-    )
-
-
-def _svg(figure: Figure) -> str:
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, dpi=120)
-    body = text.getvalue()
-    body = body[body.index("<svg") :].replace(_INK, "currentColor")
-    scheme = f"<style>svg{{color:{_INK}}}@media (prefers-color-scheme: dark){{svg{{color:{_INK_IN_THE_DARK}}}}}</style>"
-    place = body.index(">") + 1
-    return body[:place] + scheme + body[place:]
-
-
-def _short(value: float) -> str:
-    """A tick label: 0.1, 100, 10k, 1M."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:g}{letter}"
-    return f"{value:g}"

@@ -26,6 +26,7 @@ from wa_bench.evaluation.evaluator import layout, score_exam, with_predictions
 from wa_bench.evaluation.influence import Influence
 from wa_bench.evaluation.parity import parity
 from wa_bench.evaluation.report import EVALUATOR, Report, Scores, Settings
+from wa_bench.evaluation.svg import by_itself
 from wa_bench.files import sha256_of
 from wa_bench.leaderboard.curves import Curves, curves, small_exams, worst_designs
 from wa_bench.submissions.folder import Submission, check, verify_scores
@@ -197,7 +198,7 @@ def make(folder: Path, exam: Dataset, reuse: pl.DataFrame | None, place: Path, *
         }
         for name, table in tables.items():
             table.write_ipc(fresh / f"{name}.arrow", compression="zstd")
-        (fresh / _PARITY).write_text(_by_itself(parity(report)), encoding="utf-8")
+        (fresh / _PARITY).write_text(by_itself(parity(report)), encoding="utf-8")
         about = About(
             place.name,
             submission.predictions_file.name,
@@ -248,15 +249,6 @@ def _trusted(submission: Submission) -> Report:
     }
     frame = pl.DataFrame(rows, schema=Report.SCHEMA)
     return Report(track, frame, samples.drop("cluster", "stratum"), exam.fingerprint(), Settings(), known)
-
-
-def _by_itself(svg: str) -> str:
-    """A figure as a file of its own, where no page around it tells the colour of its text."""
-    end = svg.index(">") + 1
-    return f"{svg[:end]}<style>{_INK}</style>{svg[end:]}"
-
-
-_INK = "svg{color:#1f2430}@media(prefers-color-scheme:dark){svg{color:#d6dae2}}"
 
 
 def _write_influences(folder: Path, report: Report) -> dict[str, list[int]]:

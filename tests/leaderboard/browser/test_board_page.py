@@ -306,3 +306,105 @@ def test_the_browser_writes_numbers_as_the_evaluator_does(visit: Callable[..., A
     seen = [scales.shown(value) for value in values]
     shown = visit(BOARD).evaluate("values => values.map(WaBench.number)", seen)
     assert shown == [number(value) for value in values]
+
+
+GROUP = "test.branched"
+
+
+def choose_group(page: Any, group: str) -> None:
+    page.select_option("select[name=group]", group)
+    page.wait_for_selector(f'#board[data-group="{group}"]')
+
+
+def test_a_group_shows_the_numbers_of_scores_json(visit: Callable[..., Any], site: Served) -> None:
+    page = visit(BOARD)
+    choose_group(page, GROUP)
+    assert query(page) == {"group": GROUP}
+    assert page.input_value("select[name=exam]") == "test"
+    assert not page.is_visible("th.exam.e1")
+    assert not page.is_visible("th[data-key='worst.test']")
+    seen = set()
+    for metric in site.boards["opensynth"].track.metrics:
+        page.select_option("select[name=metric]", metric)
+        for row in rows(page):
+            scores = stored(site, row["slug"])
+            whole = scores.get(("test", "branched", "mean", metric)) or scores.get(
+                ("test", "branched", "design", metric)
+            )
+            assert row["mean"][0] == (number(whole["value"]) if whole else "–")
+            known = whole and whole["low"] is not None
+            assert row["interval"][0] == (f"[{number(whole['low'])}, {number(whole['high'])}]" if known else "")
+            expected = [scores.get(("test", "branched", target, metric)) for target in TARGETS]
+            assert row["cells"][:6] == [number(cell["value"]) if cell else "–" for cell in expected]
+            seen.add(row["mean"][0])
+    assert len(seen) > len(rows(page))
+    designs = stored(site, "made-001")["test", "branched", "lut", "R2"]["designs"]
+    assert f"on the {designs} designs of group branched of test" in page.inner_text("#group-about")
+    assert page.inner_text("th.exam.e0") == f"test: branched {designs} designs"
+
+
+def test_every_group_that_has_designs_can_be_chosen_and_goes_again(visit: Callable[..., Any], site: Served) -> None:
+    page = visit(BOARD)
+    whole = rows(page)
+    shown = page.eval_on_selector_all("select[name=group] option", "options => options.map(each => each.value)")
+    exams = site.boards["opensynth"].track.exams
+    assert shown == ["", *(f"{exam.split}.{group.name}" for exam in exams for group in exam.groups if group.column)]
+    for group in shown[1:]:
+        choose_group(page, group)
+        assert group.partition(".")[2] in page.inner_text("#board thead")
+    choose_group(page, "")
+    assert rows(page) == whole
+    assert query(page) == {}
+    assert page.input_value("select[name=exam]") == ""
+    assert not page.is_visible("#group-about")
+    choose_group(page, GROUP)
+    page.select_option("select[name=exam]", "exemplar")
+    page.wait_for_selector('#board[data-group=""]')
+    assert query(page) == {"exam": "exemplar"}
+    choose_group(page, GROUP)
+    page.click("#clear")
+    assert rows(page) == whole
+    assert query(page) == {}
+
+
+def test_a_copied_address_of_a_group_shows_the_same_rows_in_the_same_order(
+    visit: Callable[..., Any], site: Served
+) -> None:
+    page = visit(BOARD)
+    choose_group(page, "exemplar.Jet")
+    page.select_option("select[name=metric]", "SMAPE(eps=1)")
+    page.locator('th[data-key="mean.exemplar"] button').click()
+    assert query(page) == {"group": "exemplar.Jet", "metric": "SMAPE(eps=1)", "sort": "mean.exemplar"}
+    means = {slug: stored(site, slug)["exemplar", "Jet", "mean", "SMAPE(eps=1)"]["value"] for slug in slugs(page)}
+    known = [slug for slug in slugs(page) if means[slug] is not None]
+    assert known == slugs(page)[: len(known)]
+    assert [row["mean"][1] for row in rows(page)][: len(known)] == [number(means[slug]) for slug in known]
+    shown = [float(number(means[slug]).replace(",", "")) for slug in known]
+    assert shown == sorted(shown)
+    again = visit(page.url.removeprefix(f"{site.url}/"))
+    again.wait_for_selector('#board[data-group="exemplar.Jet"]')
+    assert rows(again) == rows(page)
+    assert again.inner_text("#board thead") == page.inner_text("#board thead")
+    nonsense = visit(f"{BOARD}?group=test.nobody")
+    assert rows(nonsense) == rows(visit(BOARD))
+
+
+def test_the_saved_file_names_the_group(visit: Callable[..., Any]) -> None:
+    page = visit(f"{BOARD}?group={GROUP}")
+    page.wait_for_selector(f'#board[data-group="{GROUP}"]')
+    with page.expect_download() as download:
+        page.click("#csv")
+    head, *lines = csv.reader(io.StringIO(Path(download.value.path()).read_text(), newline=""))
+    assert head[2:4] == ["mean.test.branched", "bram.test.branched"]
+    assert [line[2] for line in lines] == [row["mean"][0] for row in rows(page)]
+
+
+def test_a_board_opened_from_a_folder_says_how_groups_can_be_seen(browser: Any, site: Served) -> None:
+    page = browser.new_page()
+    page.goto((site.folder / BOARD).as_uri())
+    whole = rows(page)
+    page.select_option("select[name=group]", GROUP)
+    page.wait_for_function("document.getElementById('group-about').textContent.includes('leaderboard serve')")
+    assert page.input_value("select[name=group]") == ""
+    assert rows(page) == whole
+    page.close()

@@ -49,6 +49,33 @@ def test_ids_are_unique_and_labels_name_what_is_there(pages) -> None:
             assert set(named) <= set(ids), path
 
 
+def test_forms_can_be_sent_and_controls_have_names_of_their_own(pages) -> None:
+    for path, page in pages.items():
+        for form in page.iter("form"):
+            assert [button for button in form.iter("button") if button.get("type", "submit") == "submit"], path
+        controls = [element for tag in ("input", "select", "textarea") for element in page.iter(tag)]
+        names = [control.get("name") for control in controls if control.get("name")]
+        assert sorted(names) == sorted(set(names)), path
+
+
+def test_what_html_has_an_element_for_is_no_role(pages) -> None:
+    natively = {
+        "article",
+        "banner",
+        "button",
+        "form",
+        "link",
+        "list",
+        "main",
+        "navigation",
+        "region",
+        "search",
+        "table",
+    }
+    for path, page in pages.items():
+        assert not [element.attrib for element in page.iter() if element.get("role") in natively], path
+
+
 def test_every_link_within_the_site_leads_somewhere(pages, site: Served) -> None:
     ids = {path: {element.get("id") for element in page.iter()} for path, page in pages.items()}
     for path, page in pages.items():

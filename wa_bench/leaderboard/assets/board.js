@@ -21,7 +21,6 @@
     select.value = WaBench.state(defaults).metric;
     if (!select.value) select.value = defaults.metric;
     showReported(select.value);
-    select.form.addEventListener("submit", (event) => event.preventDefault());
     select.addEventListener("change", () => {
       WaBench.keep({ metric: select.value }, defaults);
       showReported(select.value);
@@ -31,12 +30,13 @@
 
   const data = WaBench.data("board-data");
   const body = table.tBodies[0];
-  const form = document.getElementById("choices");
+  const choices = document.getElementById("choices");
   const counted = document.getElementById("count");
   const MOST = 5;
   const DEFAULTS = {
     metric: data.rank_by,
     exam: "",
+    group: "",
     columns: "",
     sort: "rank",
     q: "",
@@ -63,8 +63,77 @@
   }));
   const heads = [...table.tHead.querySelectorAll("th[data-key]")];
   const places = new Map([...table.querySelectorAll("col")].map((column, place) => [column.dataset.key, place]));
-  const control = (name) => form.elements[name];
+  const control = (name) => choices.querySelector(`[name="${name}"]`);
   const list = (text) => text.split(",").filter(Boolean);
+  const counts = [...table.tHead.querySelectorAll(".exam small")].map((small) => small.textContent.split(" ")[0]);
+
+  /* A group of the designs of an exam; its scores are loaded when it is chosen. */
+
+  let group = null;
+  let asked = 0;
+
+  /** The exam that is shown alone, if any. */
+  const onlyExam = () => (group ? group.exam : state.exam);
+
+  /** What is shown of an exam: its scores on all designs, or on those of the group. */
+  function scores(exam) {
+    return group?.exam === data.exams[exam] ? group.metrics[state.metric] : data.metrics[state.metric].exams[exam];
+  }
+
+  function sayGroup(text) {
+    const note = document.getElementById("group-about");
+    note.textContent = text;
+    note.hidden = !text;
+  }
+
+  async function loadGroup() {
+    asked += 1;
+    const mine = asked;
+    const wanted = state.group;
+    let found = null;
+    if (wanted) {
+      sayGroup("Loading…");
+      try {
+        const exam = data.exams.find((each) => wanted.startsWith(`${each}.`));
+        const metrics = await WaBench.load(`groups/${encodeURIComponent(wanted)}.json`, "json");
+        const { designs } = control("group").selectedOptions[0].dataset;
+        found = { exam, name: wanted.slice(exam.length + 1), designs, metrics };
+      } catch (error) {
+        if (mine !== asked) return;
+        group = null;
+        state.group = "";
+        WaBench.keep(state, DEFAULTS);
+        writeChoices();
+        everything();
+        sayGroup(WaBench.whyNot(error));
+        return;
+      }
+      if (mine !== asked) return;
+    }
+    group = found;
+    writeChoices();
+    everything();
+  }
+
+  function showGroup() {
+    table.dataset.group = group ? `${group.exam}.${group.name}` : "";
+    data.exams.forEach((name, exam) => {
+      const head = table.tHead.querySelector(`.exam.e${exam}`);
+      const here = group?.exam === name;
+      head.querySelector(".of").textContent = here ? `: ${group.name}` : "";
+      head.querySelector("small").textContent = `${here ? group.designs : counts[exam]} designs`;
+    });
+    if (!group) {
+      sayGroup("");
+      return;
+    }
+    const { low } = group.metrics[state.metric];
+    const without = data.metrics[state.metric].whole && low.every((end) => end === null);
+    sayGroup(
+      `All scores are those on the ${group.designs} designs of group ${group.name} of ${group.exam}. Ranks are those on all designs.` +
+        (without ? " The stored scores have no intervals here." : ""),
+    );
+  }
 
   /* Cells of a metric */
 
@@ -73,7 +142,7 @@
 
   function shade(metric, shown, exam, column) {
     if (shown === null) return "";
-    const limits = metric.limits ?? metric.column_limits[exam][column];
+    const limits = metric.limits ?? scores(exam).limits[column];
     const bad = badness(metric, WaBench.value(shown));
     return ` s${limits.filter((limit) => bad <= limit).length}`;
   }
@@ -108,7 +177,7 @@
     const metric = data.metrics[state.metric];
     for (const { place, exams } of rows) {
       exams.forEach(({ mean, cells, worst }, exam) => {
-        const values = metric.exams[exam];
+        const values = scores(exam);
         const [value, low, high] = [values.mean[place], values.low[place], values.high[place]];
         mean.querySelector("b").textContent = metric.whole ? WaBench.number(value) : "–";
         mean.querySelector("small").textContent =
@@ -119,12 +188,12 @@
           cell.textContent = shown === undefined ? "–" : WaBench.number(shown);
           cell.className = cell.className.replace(/ s\d/, "") + (shown === undefined ? "" : shade(metric, shown, exam, column));
         });
-        const group = values.worst ? values.worst[place] : null;
-        worst.firstChild.textContent = group ? WaBench.number(group[1]) : "–";
-        worst.querySelector("small").textContent = group ? data.groups[exam][group[0]] : "";
+        const least = values.worst ? values.worst[place] : null;
+        worst.firstChild.textContent = least ? WaBench.number(least[1]) : "–";
+        worst.querySelector("small").textContent = least ? data.groups[exam][least[0]] : "";
       });
     }
-    for (const svg of table.querySelectorAll("[data-axis]")) drawAxis(svg, metric.exams[svg.dataset.axis].ticks);
+    for (const svg of table.querySelectorAll("[data-axis]")) drawAxis(svg, scores(Number(svg.dataset.axis)).ticks);
     for (const head of table.querySelectorAll(".whole")) head.textContent = metric.whole ?? "mean";
     table.dataset.unit = metric.unit;
     document.getElementById("metric-about").textContent = metric.about;
@@ -133,6 +202,7 @@
       document.querySelectorAll("#shades [data-limit]").forEach((item, place) => {
         item.textContent = String(Math.abs(metric.limits[place]));
       });
+    showGroup();
     showReported(state.metric);
   }
 
@@ -142,8 +212,8 @@
     const [name, exam] = key.split(".");
     const metric = data.metrics[state.metric];
     if (exam !== undefined && name !== "") {
-      const values = metric.exams[data.exams.indexOf(exam)];
-      if (!values) return null;
+      if (!data.exams.includes(exam)) return null;
+      const values = scores(data.exams.indexOf(exam));
       if (name === "worst") return ({ place }) => (values.worst?.[place] ? badness(metric, WaBench.value(values.worst[place][1])) : null);
       const column = name === "mean" ? values.mean : values.cells[data.targets.indexOf(name)];
       return ({ place }) => (column && column[place] !== null ? badness(metric, WaBench.value(column[place])) : null);
@@ -208,10 +278,11 @@
 
   function columns() {
     table.dataset.columns = state.columns;
-    data.exams.forEach((name, exam) => table.classList.toggle(`without-e${exam}`, state.exam !== "" && state.exam !== name));
+    const only = onlyExam();
+    data.exams.forEach((name, exam) => table.classList.toggle(`without-e${exam}`, only !== "" && only !== name));
     const whole = data.metrics[state.metric].whole;
     table.dataset.whole = whole ?? "none";
-    const width = { compact: 2, about: 1 }[state.columns] ?? data.targets.length + (whole ? 2 : 0);
+    const width = { compact: 2, about: 1 }[state.columns] ?? data.targets.length + (whole ? (group ? 1 : 2) : 0);
     for (const head of table.tHead.querySelectorAll(".exam")) head.colSpan = width;
   }
 
@@ -252,7 +323,8 @@
     const lines = [...body.rows]
       .filter((row) => !row.hidden)
       .map((row) => visible.map((key) => text(row.cells[places.get(key)])));
-    return [visible, ...lines].map((line) => line.map(quote).join(",") + "\r\n").join("");
+    const titles = visible.map((key) => (group && key.endsWith(`.${group.exam}`) ? `${key}.${group.name}` : key));
+    return [titles, ...lines].map((line) => line.map(quote).join(",") + "\r\n").join("");
   }
 
   /* Wiring */
@@ -265,26 +337,28 @@
     showPicked();
   }
 
-  function readForm() {
-    for (const name of ["metric", "exam", "columns", "q", "source", "coverage"]) {
+  function readChoices() {
+    for (const name of ["metric", "group", "columns", "q", "source", "coverage"]) {
       if (control(name)) state[name] = control(name).value.trim();
     }
+    state.exam = state.group ? "" : control("exam").value;
     for (const name of ["family", "open"]) {
-      state[name] = [...form.querySelectorAll(`input[name="${name}"]:checked`)].map((box) => box.value).join(",");
+      state[name] = [...choices.querySelectorAll(`[data-filter="${name}"]:checked`)].map((box) => box.value).join(",");
     }
   }
 
-  function writeForm() {
+  function writeChoices() {
     if (!(state.metric in data.metrics)) state.metric = data.rank_by;
     if (!data.exams.includes(state.exam)) state.exam = "";
-    for (const name of ["metric", "exam", "columns", "q", "source", "coverage"]) {
+    for (const name of ["metric", "exam", "group", "columns", "q", "source", "coverage"]) {
       if (!control(name)) continue;
       control(name).value = state[name];
       if (control(name).value !== state[name]) control(name).value = state[name] = DEFAULTS[name];
     }
+    if (group) control("exam").value = group.exam;
     for (const name of ["family", "open"]) {
       const chosen = list(state[name]);
-      for (const box of form.querySelectorAll(`input[name="${name}"]`)) box.checked = chosen.includes(box.value);
+      for (const box of choices.querySelectorAll(`[data-filter="${name}"]`)) box.checked = chosen.includes(box.value);
     }
   }
 
@@ -301,11 +375,16 @@
     });
   }
 
-  form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("input", () => {
-    const metric = state.metric;
-    readForm();
+  choices.addEventListener("input", (event) => {
+    const { metric, group: before } = state;
+    const other = { exam: "group", group: "exam" }[event.target.name];
+    if (other && control(other)) control(other).value = "";
+    readChoices();
     WaBench.keep(state, DEFAULTS);
+    if (before !== state.group) {
+      loadGroup();
+      return;
+    }
     if (metric !== state.metric) {
       showMetric();
       order();
@@ -315,8 +394,10 @@
   });
   document.getElementById("clear").addEventListener("click", () => {
     Object.assign(state, DEFAULTS, { pick: state.pick });
+    asked += 1;
+    group = null;
     WaBench.keep(state, DEFAULTS);
-    writeForm();
+    writeChoices();
     everything();
     control("q").focus();
   });
@@ -338,8 +419,9 @@
 
   const changed = Object.keys(DEFAULTS).some((name) => state[name] !== DEFAULTS[name]);
   if (changed) {
-    writeForm();
-    everything();
+    writeChoices();
+    if (state.group) loadGroup();
+    else everything();
   } else {
     counted.textContent = `${rows.length} of ${rows.length} submissions shown`;
   }

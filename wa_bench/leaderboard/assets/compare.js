@@ -21,21 +21,6 @@
   let run = 0;
   let plots = [];
 
-  /* Loading, each file once. */
-  const files = new Map();
-  function load(name, read) {
-    const url = `compare/${name}`;
-    if (!files.has(url)) {
-      const got = fetch(url).then((answer) => {
-        if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
-        return answer[read]();
-      });
-      got.catch(() => files.delete(url));
-      files.set(url, got);
-    }
-    return files.get(url);
-  }
-
   /* Influences are sent in little-endian order, whatever this machine has. */
   function floats(buffer) {
     const view = new DataView(buffer);
@@ -81,20 +66,16 @@
     let loaded;
     try {
       const [weights, ...rest] = await Promise.all([
-        load(`${exam.split}.u1`, "arrayBuffer"),
-        ...slugs.map((slug) => load(`${slug}.json`, "json")),
-        ...slugs.map((slug) => load(`${slug}.${exam.split}.${number}.f4`, "arrayBuffer")),
+        WaBench.load(`compare/${exam.split}.u1`, "arrayBuffer"),
+        ...slugs.map((slug) => WaBench.load(`compare/${slug}.json`, "json")),
+        ...slugs.map((slug) => WaBench.load(`compare/${slug}.${exam.split}.${number}.f4`, "arrayBuffer")),
       ]);
       loaded = { weights: new Uint8Array(weights), scores: rest.slice(0, slugs.length), moved: rest.slice(slugs.length).map(floats) };
     } catch (error) {
       if (mine !== run) return;
       by("status").textContent = "";
       by("chosen").classList.remove("working");
-      trouble(
-        location.protocol === "file:"
-          ? "A page opened from a folder may not load other files. Run wa-bench leaderboard serve and open its address; the table below needs nothing."
-          : `The scores could not be loaded (${error.message}).`,
-      );
+      trouble(WaBench.whyNot(error));
       return;
     }
     if (mine !== run) return;
@@ -322,7 +303,7 @@
     if (shownCurves && !by("result").hidden) showCurves(shownCurves.slugs, shownCurves.scores, shownCurves.split);
   }
 
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  for (const media of ["(prefers-color-scheme: dark)", "print"]) matchMedia(media).addEventListener("change", redraw);
   let resizing = 0;
   addEventListener("resize", () => {
     clearTimeout(resizing);

@@ -278,7 +278,7 @@
     const lines = chosen.map((row) => columns.map((column) => quoted(value(column, row))).join(","));
     WaBench.download("designs.csv", "text/csv", `${["sample_id", ...columns.slice(1)].join(",")}\n${lines.join("\n")}\n`);
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showScatter);
+  for (const media of ["(prefers-color-scheme: dark)", "print"]) matchMedia(media).addEventListener("change", showScatter);
   let resizing = 0;
   addEventListener("resize", () => {
     clearTimeout(resizing);

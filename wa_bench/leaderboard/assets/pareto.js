@@ -99,8 +99,7 @@
       parts.push(drawn("path", { class: "grid-line", d: `M${left} ${y.toFixed(1)}H${width - right}` }));
       parts.push(drawn("text", { x: left - 8, y: (y + 4).toFixed(1), "text-anchor": "end" }, WaBench.number(value)));
     }
-    const unit = cost.unit ? ` [${cost.unit}]` : "";
-    parts.push(drawn("text", { class: "name", x: (left + width - right) / 2, y: height - 8, "text-anchor": "middle" }, `${cost.title}${unit}, logarithmic`));
+    parts.push(drawn("text", { class: "name", x: (left + width - right) / 2, y: height - 8, "text-anchor": "middle" }, `${cost.title}, logarithmic`));
     parts.push(
       drawn("text", { class: "name", transform: `translate(13 ${(top + height - bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, `${metric.title}, mean over the targets`),
     );

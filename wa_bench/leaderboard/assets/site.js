@@ -44,6 +44,27 @@ const WaBench = {
     return typeof shown === "string" ? Number(shown.replaceAll(",", "")) : shown;
   },
 
+  /** A file beside the page, each loaded once: as "json" or "arrayBuffer". */
+  load(url, form) {
+    if (!this.files.has(url)) {
+      const got = fetch(url).then((answer) => {
+        if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
+        return answer[form]();
+      });
+      got.catch(() => this.files.delete(url));
+      this.files.set(url, got);
+    }
+    return this.files.get(url);
+  },
+  files: new Map(),
+
+  /** Why a file could not be loaded, for people. */
+  whyNot(error) {
+    return location.protocol === "file:"
+      ? "A page opened from a folder may not load other files. Run wa-bench leaderboard serve and open its address; the table below needs nothing."
+      : `The scores could not be loaded (${error.message}).`;
+  },
+
   /** Offer text as a file. */
   download(name, type, text) {
     const link = document.createElement("a");

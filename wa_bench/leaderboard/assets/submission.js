@@ -13,7 +13,6 @@
 
   select.value = WaBench.state(DEFAULTS).metric;
   if (!select.value) select.value = DEFAULTS.metric;
-  select.form.addEventListener("submit", (event) => event.preventDefault());
   select.addEventListener("change", () => {
     WaBench.keep({ metric: select.value }, DEFAULTS);
     show();

@@ -1,24 +1,44 @@
-"""The board of a track: which surrogate to use, and whether the difference is real."""
+"""The board of a track: which surrogate to use, and whether the difference is real.
+
+Beside the page stand the scores on each group of designs, in ``<track>/groups/``: loaded when somebody asks for them.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache, partial
 from typing import Any
+
+import msgspec
 
 from wa_bench.evaluation.metrics import Metric, parse_metric
 from wa_bench.leaderboard.board import Board, Entry, Site
 from wa_bench.leaderboard.pages import Page, render, scales
 from wa_bench.leaderboard.pages.embedded import embedded
 from wa_bench.leaderboard.pages.reported import published
-from wa_bench.leaderboard.pages.score_table import ScoreTable, Shown
+from wa_bench.leaderboard.pages.score_table import ScoreTable
 from wa_bench.leaderboard.versions import ranks
 
 
 def pages(board: Board, site: Site) -> Iterator[Page]:
-    """``<track>/index.html``."""
+    """``<track>/index.html``, and the scores of each group."""
     path = f"{board.track.name}/index.html"
-    yield Page(path, lambda: _page(board, path, site), board.state)
+    yield Page(path, partial(_page, board, path, site), board.state)
+    if board.entries:
+        for split, groups in _table(board).groups.items():
+            for group in groups:
+                path = f"{board.track.name}/groups/{split}.{group}.json"
+                yield Page(path, partial(_group, board, split, group), board.state)
+
+
+@lru_cache(maxsize=1)
+def _table(board: Board) -> ScoreTable:
+    return ScoreTable(board)
+
+
+def _group(board: Board, split: str, group: str) -> bytes:
+    return msgspec.json.encode(_table(board).of_group(split, group))
 
 
 def _page(board: Board, path: str, site: Site) -> str:
@@ -40,11 +60,11 @@ def _page(board: Board, path: str, site: Site) -> str:
 
 
 def _scored(board: Board) -> dict[str, Any]:
-    table = ScoreTable(board)
+    table = _table(board)
     track, metric = board.track, parse_metric(board.track.rank_by)
     splits = board.entries[0].scores.splits
     columns = [table.columns(metric, split) for split in splits]
-    groups = [table.groups(split) for split in splits]
+    groups = [list(table.groups[split]) for split in splits]
     exams = {exam.split: exam for exam in track.exams}
     lines: list[dict[str, Any]] = []
     tie_group: int | None = None
@@ -90,6 +110,7 @@ def _scored(board: Board) -> dict[str, Any]:
                 "designs": board.designs[split],
                 "ticks": column.axis.ticks if column.axis else [],
                 "sampled": exams[split].sampled,
+                "groups": table.groups[split],
             }
             for split, column in zip(splits, columns, strict=True)
         ],
@@ -110,12 +131,12 @@ def _scored(board: Board) -> dict[str, Any]:
     }
 
 
-def _shade(metric: Metric, seen: Shown, most: tuple[float, ...]) -> int | None:
+def _shade(metric: Metric, seen: scales.Shown, most: tuple[float, ...]) -> int | None:
     value = scales.as_number(seen)
     return None if value is None else scales.shade(metric.badness(value), most)
 
 
-def _interval(low: Shown, high: Shown) -> str:
+def _interval(low: scales.Shown, high: scales.Shown) -> str:
     return "" if low is None else f"[{scales.as_text(low)}, {scales.as_text(high)}]"
 
 

@@ -17,7 +17,6 @@ from wa_bench.data.cards import about, licence_url
 from wa_bench.data.catalogue import Entry as Known
 from wa_bench.data.catalogue import entry as known
 from wa_bench.data.dataset import Dataset, targets_of
-from wa_bench.errors import DataError
 from wa_bench.evaluation.metrics import Floats
 from wa_bench.evaluation.report import number
 from wa_bench.leaderboard.board import Board, Picture, Site
@@ -42,8 +41,7 @@ def pages(board: Board, site: Site) -> Iterator[Page]:
     """The page, its figures and its sample."""
     folder = f"{board.track.name}/data"
     path = f"{folder}.html"
-    data = _at_hand(board)
-    if data is None:
+    if (data := board.at_hand) is None:
         yield Page(path, partial(_page, board, site, path, None))
         return
     records = _Records(data)
@@ -52,16 +50,6 @@ def pages(board: Board, site: Site) -> Iterator[Page]:
         yield Page(f"{folder}/{name}.svg", partial(_picture, site, records, name), records.state)
     if records.may_be_shown:
         yield Page(f"{folder}/sample.csv", partial(_csv, records), records.state)
-
-
-def _at_hand(board: Board) -> Dataset | None:
-    """The records of all splits, else of those scored; None where there are none."""
-    if board.data is not None:
-        try:
-            board.data.frame()
-        except DataError:
-            return board.exam
-    return board.data
 
 
 def _picture(site: Site, records: _Records, name: str) -> bytes:
@@ -191,6 +179,7 @@ def _page(board: Board, site: Site, path: str, records: _Records | None) -> str:
         explorer=_explorer(records) if records and shown else None,
         embedded=embedded(_sample(records)) if records and shown else "",
         records=records,
+        absent=board.absent_splits,
     )
 
 

@@ -41,5 +41,5 @@ def _card(board: Board) -> dict[str, Any]:
         "lines": lines,
         "submissions": sum(not entry.is_control for entry in board.entries),
         "designs": sum(board.designs.values()) if board.entries else None,
-        "reported": len(board.reported),
+        "reported": board.reported,
     }

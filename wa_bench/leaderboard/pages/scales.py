@@ -41,35 +41,42 @@ class Axis(NamedTuple):
         """Place and label of each round value; those that would touch the last have no label."""
         low, high = self.ends
         values = [value for value in _TICKS.get(self.metric.scale, self.ends) if low <= value <= high]
+        places = np.round(self.at(np.array(values)), 1).tolist()
         return [
-            (round(at := self.at(value), 1), _label(value) if at == 100 or at < 100 - _LABEL else "")
-            for value in values
+            (at, _label(value) if at == 100 or at < 100 - _LABEL else "")
+            for value, at in zip(values, places, strict=True)
         ]
 
-    def at(self, value: float) -> float:
-        """Where a value stands, from 0 to 100 if it is on the axis; infinite at the end of an endless scale."""
+    def at(self, values: Floats) -> Floats:
+        """Where values (n,) stand, from 0 to 100 if they are on the axis; infinite at the end of an endless scale."""
         with np.errstate(all="ignore"):
-            low, high, there = (float(self.metric.scale.there(np.array(each))) for each in (*self.ends, value))
-        if not math.isfinite(there):
-            return -math.inf if value <= self.ends[0] else math.inf
-        return 100 * (there - low) / (high - low)
+            low, high = self.metric.scale.there(np.array(self.ends, dtype=np.float64))
+            there = self.metric.scale.there(values)
+            places = 100 * (there - low) / (high - low)
+        return np.where(np.isfinite(there), places, np.where(values <= self.ends[0], -np.inf, np.inf))
 
-    def bar(self, value: float, low: float, high: float) -> tuple[float, float, float] | None:
-        """Where a value and its interval stand; -1 and 101 are off the axis, an interval of no width is unknown."""
-        if not math.isfinite(value):
-            return None
-        x = self.at(value)
-        ends = (low, high) if math.isfinite(low) and math.isfinite(high) else (value, value)
-        first, last = (_within(self.at(end)) for end in ends)
-        return (-1.0 if x < -_OFF else 101.0 if x > 100 + _OFF else _within(x), first, last)
+    def bars(self, values: Floats, lows: Floats, highs: Floats) -> list[Bar | None]:
+        """Where values (n,) and their intervals stand, None where undefined.
 
+        -1 and 101 are off the axis; an interval of no width is unknown.
+        """
+        known = np.isfinite(lows) & np.isfinite(highs)
+        first, last = (_within(self.at(np.where(known, ends, values))) for ends in (lows, highs))
+        x = self.at(values)
+        x = np.where(x < -_OFF, -1.0, np.where(x > 100 + _OFF, 101.0, _within(x)))
+        found = zip(x.tolist(), first.tolist(), last.tolist(), strict=True)
+        return [bar if defined else None for bar, defined in zip(found, np.isfinite(values), strict=True)]
+
+
+Bar = tuple[float, float, float]
+"""A value, and the ends of its interval."""
 
 _OFF, _LABEL = 0.5, 35
 """How far from its end, in hundredths of the axis, a value is off it and a label does not touch the last."""
 
 
-def _within(x: float) -> float:
-    return round(min(100.0, max(0.0, x)), 1)
+def _within(x: Floats) -> Floats:
+    return np.minimum(np.maximum(x, 0), 100).round(1)
 
 
 def _label(value: float) -> str:
@@ -127,7 +134,26 @@ def axis(metric: Metric, values: Floats, lows: Floats, highs: Floats) -> Axis | 
     return Axis(metric, (ticks[first], ticks[last]))
 
 
-def shown(value: float | None) -> float | int | str | None:
+Shown = float | int | str | None
+
+
+def all_shown(values: Floats) -> list[Shown]:
+    """``shown`` of each of many values (n,)."""
+    size = np.abs(values)
+    steps = np.where(size < 10, 1000.0, np.where(size < 1000, 10.0, 1.0))
+    with np.errstate(invalid="ignore"):
+        scaled = values * steps
+        whole = np.rint(scaled)
+        easy = (np.abs(scaled - whole) < _NO_TIE) & ((steps == 1) | (np.abs(whole) < _NEXT_FORMAT))
+    plain = [int(value) if value.is_integer() else value for value in np.where(easy, whole / steps, 0).tolist()]
+    return [value if sure else shown(hard) for value, sure, hard in zip(plain, easy, values.tolist(), strict=True)]
+
+
+_NO_TIE, _NEXT_FORMAT = 0.4999, 10_000
+"""Nearer to a half, the decimal text decides; from there, ``number`` shows another number of decimals."""
+
+
+def shown(value: float | None) -> Shown:
     """The number that people see, as the browser will show it again; text where its rule would show another."""
     if value is None or not math.isfinite(value):
         return None
@@ -138,12 +164,12 @@ def shown(value: float | None) -> float | int | str | None:
     return int(plain) if plain.is_integer() else plain
 
 
-def as_number(seen: float | str | None) -> float | None:
+def as_number(seen: Shown) -> float | None:
     """The number that ``shown`` text stands for."""
     return float(seen.replace(",", "")) if isinstance(seen, str) else seen
 
 
-def as_text(seen: float | str | None) -> str:
+def as_text(seen: Shown) -> str:
     """``shown`` as text."""
     return seen if isinstance(seen, str) else number(seen)
 
@@ -171,8 +197,14 @@ def explained(metric: Metric) -> str:
     """A metric in a sentence or two."""
     better = "nearer to zero is better" if metric.better == "zero" else f"{metric.better} is better"
     unit = {"target": ", in the unit of the target", "": ""}.get(metric.unit, f", in {metric.unit}")
+    name = "" if str(metric) == metric.title else f" ({metric})"
     formula = metric.formula.replace("^2", "²").replace(" - ", " − ")
-    return f"{metric.title} ({metric}): {formula}. {better.capitalize()}; range {metric.range}{unit}."
+    return f"{metric.title}{name}: {formula}. {better.capitalize()}; range {bounds(metric)}{unit}."
+
+
+def bounds(metric: Metric) -> str:
+    """The range of a metric, for people."""
+    return metric.range.replace("-inf", "−∞").replace("inf", "∞")
 
 
 def option(metric: Metric) -> str:

@@ -9,7 +9,7 @@ from functools import partial
 from wa_bench.evaluation.metrics import parse_metric
 from wa_bench.evaluation.report import MEAN
 from wa_bench.leaderboard.board import Board, Site
-from wa_bench.leaderboard.pages import Page, render
+from wa_bench.leaderboard.pages import Page, render, scales
 from wa_bench.leaderboard.versions import Snapshot, change, frozen, ranks
 
 
@@ -43,7 +43,8 @@ def _list(board: Board, site: Site, path: str) -> str:
 def _frozen(board: Board, site: Site, path: str, snapshot: Snapshot) -> str:
     tables = [
         {
-            "metric": parse_metric(name),
+            "metric": (metric := parse_metric(name)),
+            "range": scales.bounds(metric),
             "lines": [
                 (line, {split: line.scores[split][name] for split in snapshot.designs}) for line in snapshot.lines
             ],
