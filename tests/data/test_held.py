@@ -12,3 +12,10 @@ def test_a_held_exam_gives_what_its_dataset_gives(exam: wb.Dataset) -> None:
         assert held.exam().equals(exam.exam())
         assert held.truth().equals(exam.truth())
         assert held.sample_ids().equals(exam.sample_ids())
+
+
+def test_judged_by_another_truth_it_still_gives_what_its_dataset_gives(exam: wb.Dataset) -> None:
+    held, judged = HeldExam(exam), exam.judged_by("hls-estimate")
+    assert not judged.exam().equals(exam.exam())
+    assert held.judged_by("hls-estimate").exam().equals(judged.exam())
+    assert judged.exam().equals(wb.load("opensynth", exam.splits, truth="hls-estimate").exam())

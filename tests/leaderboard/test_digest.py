@@ -49,10 +49,20 @@ def test_small_exams_keep_each_design_with_its_errors(entry: Entry, report: Repo
         np.testing.assert_allclose(kept["lut_smape"].to_numpy(), whole["lut_smape"].to_numpy(), rtol=1e-5, atol=1e-5)
 
 
+def test_scores_against_another_truth_are_those_that_the_evaluator_gives(board: Board, entry: Entry) -> None:
+    judged = evaluate(entry.predictions(), board.exam.judged_by("hls-estimate"))
+    keys = ["split", "target", "metric"]
+    metrics = [board.track.rank_by, board.track.tie_breaker]
+    wanted = judged.rows.filter(pl.col("metric").is_in(metrics), group="all").select(*keys, "value").sort(keys)
+    found = entry.digest.judged_otherwise.filter(truth="hls-estimate").select(*keys, "value").sort(keys)
+    assert found.drop("value").equals(wanted.drop("value"))
+    np.testing.assert_allclose(found["value"].to_numpy(), wanted["value"].to_numpy(), rtol=1e-9)
+
+
 def test_the_parity_plots_are_a_file_of_their_own_for_light_and_dark(entry: Entry) -> None:
     picture = entry.parity
     assert (picture.width, picture.height) == (864, 518)
-    assert "prefers-color-scheme:dark" in picture.text
+    assert "prefers-color-scheme: dark" in picture.text
     assert "currentColor" in picture.text
 
 

@@ -68,6 +68,14 @@ class Dataset:
         equal = [pl.col(name) == value for name, value in constraints.items()]
         return type(self)(self.track, self.splits, self._sources, [*self._chosen, *predicates, *equal])
 
+    def judged_by(self, truth: str) -> Dataset:
+        """The same records with another truth of the track, such as ``hls-estimate``.
+
+        Raises:
+            UnknownNameError: the track knows no such truth.
+        """
+        return Dataset(self.track.judged_by(truth), self.splits, self._sources, self._chosen)
+
     def frame(self) -> pl.LazyFrame:
         """One row a record, with the columns of the track's record type.
 

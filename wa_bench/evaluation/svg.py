@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 INK = "#010203"
 """What text and lines are drawn with while a figure is made; a colour that nothing else has."""
-_SCHEMES = "svg{color:#15191e}@media(prefers-color-scheme:dark){svg{color:#e6e9ed}}"
+_SCHEMES = "svg{color:#15191e}@media (prefers-color-scheme: dark){svg{color:#e6e9ed}}"
 
 
 def style() -> AbstractContextManager[None]:

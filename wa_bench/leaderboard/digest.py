@@ -31,7 +31,7 @@ from wa_bench.files import sha256_of
 from wa_bench.leaderboard.curves import Curves, curves, small_exams, worst_designs
 from wa_bench.submissions.folder import Submission, check, verify_scores
 from wa_bench.submissions.scores import SCORES_FILE, Cell, trusted
-from wa_bench.tracks.track import Track
+from wa_bench.tracks.track import ALL, Track
 
 _ABOUT, _PARITY = "about.json", "parity.svg"
 
@@ -94,6 +94,11 @@ class Digest:
     def small_exams(self) -> pl.DataFrame:
         """See ``wa_bench.leaderboard.curves.small_exams``."""
         return self._table("small")
+
+    @property
+    def judged_otherwise(self) -> pl.DataFrame:
+        """See ``wa_bench.leaderboard.digest.judged_otherwise``."""
+        return self._table("otherwise")
 
     @property
     def parity(self) -> str:
@@ -194,6 +199,7 @@ def make(folder: Path, exam: Dataset, reuse: pl.DataFrame | None, place: Path, *
             "rows": report.rows,
             "worst": worst_designs(errors, report.track),
             "small": small_exams(errors),
+            "otherwise": judged_otherwise(submission),
             **curves(report.samples, report.track, reuse)._asdict(),
         }
         for name, table in tables.items():
@@ -222,12 +228,7 @@ def _trusted(submission: Submission) -> Report:
     """The stored scores of a submission, and what scoring it by the metrics that rank gives beside."""
     exam, track = submission.exam, submission.exam.track
     samples = with_predictions(exam.exam(), submission.predictions)
-    ranking = replace(track, metrics=tuple(dict.fromkeys((track.rank_by, track.tie_breaker))))
-    with threadpool_limits(1, user_api="blas"):
-        parts = [
-            score_exam(samples.filter(pl.col("split") == each.split), ranking, each, Settings(resamples=0))
-            for each in track.exams
-        ]
+    parts = _scored(samples, track)
     computed = [row for rows, _ in parts for row in rows.drop("low", "high", "undefined").to_dicts()]
     influences = [influence for _, some in parts for influence in some]
     head = {
@@ -249,6 +250,34 @@ def _trusted(submission: Submission) -> Report:
     }
     frame = pl.DataFrame(rows, schema=Report.SCHEMA)
     return Report(track, frame, samples.drop("cluster", "stratum"), exam.fingerprint(), Settings(), known)
+
+
+def judged_otherwise(submission: Submission) -> pl.DataFrame:
+    """Scores by the metrics that rank, against the other truths of the track, on the designs that have them.
+
+    Columns: truth, split, target, metric, value.
+    """
+    exam = submission.exam
+    tables = [pl.DataFrame(schema=_OTHERWISE)]
+    for truth in exam.track.other_truths:
+        judged = exam.judged_by(truth.name)
+        whole = replace(judged.track, exams=tuple(replace(each, groups=(ALL,)) for each in judged.track.exams))
+        for rows, _ in _scored(with_predictions(judged.exam(), submission.predictions), whole):
+            tables.append(rows.select(pl.lit(truth.name).alias("truth"), *list(_OTHERWISE)[1:]))
+    return pl.concat(tables)
+
+
+_OTHERWISE = dict.fromkeys(("truth", "split", "target", "metric"), pl.String) | {"value": pl.Float64}
+
+
+def _scored(samples: pl.DataFrame, track: Track) -> list[tuple[pl.DataFrame, list[Influence]]]:
+    """Rows and influences of each exam by the metrics that rank, without intervals."""
+    ranking = replace(track, metrics=tuple(dict.fromkeys((track.rank_by, track.tie_breaker))))
+    with threadpool_limits(1, user_api="blas"):
+        return [
+            score_exam(samples.filter(pl.col("split") == each.split), ranking, each, Settings(resamples=0))
+            for each in track.exams
+        ]
 
 
 def _write_influences(folder: Path, report: Report) -> dict[str, list[int]]:

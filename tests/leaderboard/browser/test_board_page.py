@@ -11,7 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from leaderboard.browser.harness import CONTROL, HOSTILE, INCOMPLETE, Served
 
-from wa_bench.evaluation.report import number
+from wa_bench.data.dataset import load
+from wa_bench.evaluation.evaluator import evaluate
+from wa_bench.evaluation.report import Settings, number
 from wa_bench.leaderboard.pages import scales
 
 BOARD = "opensynth/index.html"
@@ -313,7 +315,7 @@ GROUP = "test.branched"
 
 def choose_group(page: Any, group: str) -> None:
     page.select_option("select[name=group]", group)
-    page.wait_for_selector(f'#board[data-group="{group}"]')
+    page.wait_for_selector(f'#board[data-other="{group}"]')
 
 
 def test_a_group_shows_the_numbers_of_scores_json(visit: Callable[..., Any], site: Served) -> None:
@@ -339,7 +341,7 @@ def test_a_group_shows_the_numbers_of_scores_json(visit: Callable[..., Any], sit
             seen.add(row["mean"][0])
     assert len(seen) > len(rows(page))
     designs = stored(site, "made-001")["test", "branched", "lut", "R2"]["designs"]
-    assert f"on the {designs} designs of group branched of test" in page.inner_text("#group-about")
+    assert f"on the {designs} designs of group branched of test" in page.inner_text("#other-about")
     assert page.inner_text("th.exam.e0") == f"test: branched {designs} designs"
 
 
@@ -356,10 +358,10 @@ def test_every_group_that_has_designs_can_be_chosen_and_goes_again(visit: Callab
     assert rows(page) == whole
     assert query(page) == {}
     assert page.input_value("select[name=exam]") == ""
-    assert not page.is_visible("#group-about")
+    assert not page.is_visible("#other-about")
     choose_group(page, GROUP)
     page.select_option("select[name=exam]", "exemplar")
-    page.wait_for_selector('#board[data-group=""]')
+    page.wait_for_selector('#board[data-other=""]')
     assert query(page) == {"exam": "exemplar"}
     choose_group(page, GROUP)
     page.click("#clear")
@@ -382,7 +384,7 @@ def test_a_copied_address_of_a_group_shows_the_same_rows_in_the_same_order(
     shown = [float(number(means[slug]).replace(",", "")) for slug in known]
     assert shown == sorted(shown)
     again = visit(page.url.removeprefix(f"{site.url}/"))
-    again.wait_for_selector('#board[data-group="exemplar.Jet"]')
+    again.wait_for_selector('#board[data-other="exemplar.Jet"]')
     assert rows(again) == rows(page)
     assert again.inner_text("#board thead") == page.inner_text("#board thead")
     nonsense = visit(f"{BOARD}?group=test.nobody")
@@ -391,7 +393,7 @@ def test_a_copied_address_of_a_group_shows_the_same_rows_in_the_same_order(
 
 def test_the_saved_file_names_the_group(visit: Callable[..., Any]) -> None:
     page = visit(f"{BOARD}?group={GROUP}")
-    page.wait_for_selector(f'#board[data-group="{GROUP}"]')
+    page.wait_for_selector(f'#board[data-other="{GROUP}"]')
     with page.expect_download() as download:
         page.click("#csv")
     head, *lines = csv.reader(io.StringIO(Path(download.value.path()).read_text(), newline=""))
@@ -404,7 +406,56 @@ def test_a_board_opened_from_a_folder_says_how_groups_can_be_seen(browser: Any, 
     page.goto((site.folder / BOARD).as_uri())
     whole = rows(page)
     page.select_option("select[name=group]", GROUP)
-    page.wait_for_function("document.getElementById('group-about').textContent.includes('leaderboard serve')")
+    page.wait_for_function("document.getElementById('other-about').textContent.includes('leaderboard serve')")
     assert page.input_value("select[name=group]") == ""
     assert rows(page) == whole
     page.close()
+
+
+TRUTH = "hls-estimate"
+
+
+def choose_truth(page: Any, truth: str) -> None:
+    page.select_option("select[name=truth]", truth)
+    page.wait_for_selector(f'#board[data-other="{truth}"]')
+
+
+def test_another_truth_shows_what_scoring_against_it_gives_and_leaves_the_ranks(
+    visit: Callable[..., Any], site: Served
+) -> None:
+    judged = load("opensynth", ["test", "exemplar"], truth=TRUTH)
+    page = visit(BOARD)
+    ranks = [row["rank"] for row in rows(page)]
+    choose_truth(page, TRUTH)
+    assert query(page) == {"truth": TRUTH}
+    assert [row["rank"] for row in rows(page)] == ranks
+    assert judged.track.truth in page.inner_text("#other-about")
+    entries = {entry.slug: entry for entry in site.boards["opensynth"].entries}
+    reports = {slug: evaluate(entries[slug].predictions(), judged, Settings(resamples=0)) for slug in list(entries)[:4]}
+    for metric in ("R2", "SMAPE(eps=1)"):
+        page.select_option("select[name=metric]", metric)
+        shown = {row["slug"]: row for row in rows(page)}
+        for slug, report in reports.items():
+            assert shown[slug]["mean"] == [number(report.mean(metric, split)) for split in ("test", "exemplar")]
+            expected = [number(report[f"{metric}@{name}", split]) for split in ("test", "exemplar") for name in TARGETS]
+            assert shown[slug]["cells"] == expected
+            assert shown[slug]["interval"] == ["", ""]
+    oracle = next(row for row in rows(page) if row["slug"] == "oracle")
+    assert float(oracle["mean"][0]) > 0
+    page.click("th[data-key='mean.test'] button")
+    means = [float(row["mean"][0]) for row in rows(page) if row["mean"][0] not in ("–", "undefined")]
+    assert means == sorted(means)
+
+
+def test_a_truth_is_chosen_alone_comes_back_from_the_address_and_says_what_it_lacks(visit: Callable[..., Any]) -> None:
+    page = visit(f"{BOARD}?truth={TRUTH}&metric=RMSE")
+    page.wait_for_selector(f'#board[data-other="{TRUTH}"]')
+    assert "Only R2 and SMAPE are computed against it" in page.inner_text("#other-about")
+    assert {cell for row in rows(page) for cell in row["cells"]} == {"–"}
+    choose_group(page, GROUP)
+    assert query(page) == {"group": GROUP, "metric": "RMSE"}
+    choose_truth(page, TRUTH)
+    assert query(page) == {"truth": TRUTH, "metric": "RMSE"}
+    page.click("#clear")
+    page.wait_for_selector('#board[data-other=""]')
+    assert query(page) == {}

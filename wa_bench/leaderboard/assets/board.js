@@ -37,6 +37,7 @@
     metric: data.rank_by,
     exam: "",
     group: "",
+    truth: "",
     columns: "",
     sort: "rank",
     q: "",
@@ -67,71 +68,91 @@
   const list = (text) => text.split(",").filter(Boolean);
   const counts = [...table.tHead.querySelectorAll(".exam small")].map((small) => small.textContent.split(" ")[0]);
 
-  /* A group of the designs of an exam; its scores are loaded when it is chosen. */
+  /* Scores on a group of the designs of an exam, or against another truth: loaded when they are chosen. */
 
-  let group = null;
+  let other = null;
   let asked = 0;
+  const NOTHING = { mean: [], low: [], high: [], cells: [], worst: null, bars: [], ticks: [], limits: [] };
 
   /** The exam that is shown alone, if any. */
-  const onlyExam = () => (group ? group.exam : state.exam);
+  const onlyExam = () => other?.exam ?? state.exam;
 
-  /** What is shown of an exam: its scores on all designs, or on those of the group. */
+  /** What is shown of an exam: its scores on all designs, or those that were chosen instead. */
   function scores(exam) {
-    return group?.exam === data.exams[exam] ? group.metrics[state.metric] : data.metrics[state.metric].exams[exam];
+    if (other?.exam === data.exams[exam]) return other.metrics[state.metric];
+    if (other?.truth) return other.metrics[state.metric]?.[exam] ?? NOTHING;
+    return data.metrics[state.metric].exams[exam];
   }
 
-  function sayGroup(text) {
-    const note = document.getElementById("group-about");
+  function say(text) {
+    const note = document.getElementById("other-about");
     note.textContent = text;
     note.hidden = !text;
   }
 
-  async function loadGroup() {
+  async function groupOf(name) {
+    const exam = data.exams.find((each) => name.startsWith(`${each}.`));
+    const metrics = await WaBench.load(`groups/${encodeURIComponent(name)}.json`, "json");
+    const { designs } = control("group").selectedOptions[0].dataset;
+    return { name, exam, title: name.slice(exam.length + 1), designs, metrics };
+  }
+
+  async function truthOf(name) {
+    const metrics = await WaBench.load(`truths/${encodeURIComponent(name)}.json`, "json");
+    const { about } = control("truth").selectedOptions[0].dataset;
+    return { name, truth: about, title: name, metrics };
+  }
+
+  async function loadOther() {
     asked += 1;
     const mine = asked;
-    const wanted = state.group;
     let found = null;
-    if (wanted) {
-      sayGroup("Loading…");
+    if (state.group) state.truth = "";
+    if (state.group || state.truth) {
+      say("Loading…");
       try {
-        const exam = data.exams.find((each) => wanted.startsWith(`${each}.`));
-        const metrics = await WaBench.load(`groups/${encodeURIComponent(wanted)}.json`, "json");
-        const { designs } = control("group").selectedOptions[0].dataset;
-        found = { exam, name: wanted.slice(exam.length + 1), designs, metrics };
+        found = await (state.group ? groupOf(state.group) : truthOf(state.truth));
       } catch (error) {
         if (mine !== asked) return;
-        group = null;
-        state.group = "";
+        other = null;
+        state.group = state.truth = "";
         WaBench.keep(state, DEFAULTS);
         writeChoices();
         everything();
-        sayGroup(WaBench.whyNot(error));
+        say(WaBench.whyNot(error));
         return;
       }
       if (mine !== asked) return;
     }
-    group = found;
+    other = found;
     writeChoices();
     everything();
   }
 
-  function showGroup() {
-    table.dataset.group = group ? `${group.exam}.${group.name}` : "";
+  function showOther() {
+    table.dataset.other = other?.name ?? "";
     data.exams.forEach((name, exam) => {
       const head = table.tHead.querySelector(`.exam.e${exam}`);
-      const here = group?.exam === name;
-      head.querySelector(".of").textContent = here ? `: ${group.name}` : "";
-      head.querySelector("small").textContent = `${here ? group.designs : counts[exam]} designs`;
+      const here = other && (other.truth || other.exam === name);
+      head.querySelector(".of").textContent = here ? `: ${other.title}` : "";
+      head.querySelector("small").textContent = `${here && other.designs ? other.designs : counts[exam]} designs`;
     });
-    if (!group) {
-      sayGroup("");
-      return;
+    say(other ? about(other) : "");
+  }
+
+  function about({ truth, exam, title, designs, metrics }) {
+    const metric = data.metrics[state.metric];
+    if (truth) {
+      const known = Object.keys(metrics).map((name) => name.split("(")[0]);
+      return (
+        `Scored against ${truth}, on the designs that have it. Ranks are those by the track's own truth, which submissions were asked for.` +
+        (state.metric in metrics ? " Without intervals." : ` Only ${known.join(" and ")} are computed against it.`)
+      );
     }
-    const { low } = group.metrics[state.metric];
-    const without = data.metrics[state.metric].whole && low.every((end) => end === null);
-    sayGroup(
-      `All scores are those on the ${group.designs} designs of group ${group.name} of ${group.exam}. Ranks are those on all designs.` +
-        (without ? " The stored scores have no intervals here." : ""),
+    const without = metric.whole && metrics[state.metric].low.every((end) => end === null);
+    return (
+      `All scores are those on the ${designs} designs of group ${title} of ${exam}. Ranks are those on all designs.` +
+      (without ? " The stored scores have no intervals here." : "")
     );
   }
 
@@ -179,9 +200,9 @@
       exams.forEach(({ mean, cells, worst }, exam) => {
         const values = scores(exam);
         const [value, low, high] = [values.mean[place], values.low[place], values.high[place]];
-        mean.querySelector("b").textContent = metric.whole ? WaBench.number(value) : "–";
+        mean.querySelector("b").textContent = metric.whole && value !== undefined ? WaBench.number(value) : "–";
         mean.querySelector("small").textContent =
-          low === null ? "" : `[${WaBench.number(low)}, ${WaBench.number(high)}]`;
+          low === null || low === undefined ? "" : `[${WaBench.number(low)}, ${WaBench.number(high)}]`;
         drawBar(mean.querySelector("svg"), values.bars[place], values.ticks);
         cells.forEach((cell, column) => {
           const shown = values.cells[column] ? values.cells[column][place] : undefined;
@@ -202,7 +223,7 @@
       document.querySelectorAll("#shades [data-limit]").forEach((item, place) => {
         item.textContent = String(Math.abs(metric.limits[place]));
       });
-    showGroup();
+    showOther();
     showReported(state.metric);
   }
 
@@ -216,7 +237,7 @@
       const values = scores(data.exams.indexOf(exam));
       if (name === "worst") return ({ place }) => (values.worst?.[place] ? badness(metric, WaBench.value(values.worst[place][1])) : null);
       const column = name === "mean" ? values.mean : values.cells[data.targets.indexOf(name)];
-      return ({ place }) => (column && column[place] !== null ? badness(metric, WaBench.value(column[place])) : null);
+      return ({ place }) => ((column?.[place] ?? null) === null ? null : badness(metric, WaBench.value(column[place])));
     }
     if (name === "rank") return ({ place }) => place;
     if (name === "name") return ({ row }) => row.querySelector("th a").textContent.toLowerCase();
@@ -282,7 +303,7 @@
     data.exams.forEach((name, exam) => table.classList.toggle(`without-e${exam}`, only !== "" && only !== name));
     const whole = data.metrics[state.metric].whole;
     table.dataset.whole = whole ?? "none";
-    const width = { compact: 2, about: 1 }[state.columns] ?? data.targets.length + (whole ? (group ? 1 : 2) : 0);
+    const width = { compact: 2, about: 1 }[state.columns] ?? data.targets.length + (whole ? (other ? 1 : 2) : 0);
     for (const head of table.tHead.querySelectorAll(".exam")) head.colSpan = width;
   }
 
@@ -323,7 +344,8 @@
     const lines = [...body.rows]
       .filter((row) => !row.hidden)
       .map((row) => visible.map((key) => text(row.cells[places.get(key)])));
-    const titles = visible.map((key) => (group && key.endsWith(`.${group.exam}`) ? `${key}.${group.name}` : key));
+    const isOther = (key) => other && data.exams.some((exam) => key.endsWith(`.${exam}`) && (other.truth || other.exam === exam));
+    const titles = visible.map((key) => (isOther(key) ? `${key}.${other.title}` : key));
     return [titles, ...lines].map((line) => line.map(quote).join(",") + "\r\n").join("");
   }
 
@@ -338,7 +360,7 @@
   }
 
   function readChoices() {
-    for (const name of ["metric", "group", "columns", "q", "source", "coverage"]) {
+    for (const name of ["metric", "group", "truth", "columns", "q", "source", "coverage"]) {
       if (control(name)) state[name] = control(name).value.trim();
     }
     state.exam = state.group ? "" : control("exam").value;
@@ -350,12 +372,12 @@
   function writeChoices() {
     if (!(state.metric in data.metrics)) state.metric = data.rank_by;
     if (!data.exams.includes(state.exam)) state.exam = "";
-    for (const name of ["metric", "exam", "group", "columns", "q", "source", "coverage"]) {
+    for (const name of ["metric", "exam", "group", "truth", "columns", "q", "source", "coverage"]) {
       if (!control(name)) continue;
       control(name).value = state[name];
       if (control(name).value !== state[name]) control(name).value = state[name] = DEFAULTS[name];
     }
-    if (group) control("exam").value = group.exam;
+    if (other?.exam) control("exam").value = other.exam;
     for (const name of ["family", "open"]) {
       const chosen = list(state[name]);
       for (const box of choices.querySelectorAll(`[data-filter="${name}"]`)) box.checked = chosen.includes(box.value);
@@ -376,13 +398,15 @@
   }
 
   choices.addEventListener("input", (event) => {
-    const { metric, group: before } = state;
-    const other = { exam: "group", group: "exam" }[event.target.name];
-    if (other && control(other)) control(other).value = "";
+    const { metric, group, truth } = state;
+    const instead = { exam: ["group"], group: ["exam", "truth"], truth: group ? ["group", "exam"] : [] };
+    for (const name of instead[event.target.name] ?? []) {
+      if (control(name)) control(name).value = "";
+    }
     readChoices();
     WaBench.keep(state, DEFAULTS);
-    if (before !== state.group) {
-      loadGroup();
+    if (group !== state.group || truth !== state.truth) {
+      loadOther();
       return;
     }
     if (metric !== state.metric) {
@@ -395,7 +419,7 @@
   document.getElementById("clear").addEventListener("click", () => {
     Object.assign(state, DEFAULTS, { pick: state.pick });
     asked += 1;
-    group = null;
+    other = null;
     WaBench.keep(state, DEFAULTS);
     writeChoices();
     everything();
@@ -420,7 +444,7 @@
   const changed = Object.keys(DEFAULTS).some((name) => state[name] !== DEFAULTS[name]);
   if (changed) {
     writeChoices();
-    if (state.group) loadGroup();
+    if (state.group || state.truth) loadOther();
     else everything();
   } else {
     counted.textContent = `${rows.length} of ${rows.length} submissions shown`;

@@ -1,6 +1,7 @@
 """The board of a track: which surrogate to use, and whether the difference is real.
 
-Beside the page stand the scores on each group of designs, in ``<track>/groups/``: loaded when somebody asks for them.
+Beside the page stand the scores on each group of designs, in ``<track>/groups/``, and against each other truth of the
+track, in ``<track>/truths/``: loaded when somebody asks for them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from wa_bench.leaderboard.versions import ranks
 
 
 def pages(board: Board, site: Site) -> Iterator[Page]:
-    """``<track>/index.html``, and the scores of each group."""
+    """``<track>/index.html``, and the scores of each group and against each other truth."""
     path = f"{board.track.name}/index.html"
     yield Page(path, partial(_page, board, path, site), board.state)
     if board.entries:
@@ -30,6 +31,8 @@ def pages(board: Board, site: Site) -> Iterator[Page]:
             for group in groups:
                 path = f"{board.track.name}/groups/{split}.{group}.json"
                 yield Page(path, partial(_group, board, split, group), board.state)
+        for truth in board.track.other_truths:
+            yield Page(f"{board.track.name}/truths/{truth.name}.json", partial(_truth, board, truth.name), board.state)
 
 
 @lru_cache(maxsize=1)
@@ -39,6 +42,10 @@ def _table(board: Board) -> ScoreTable:
 
 def _group(board: Board, split: str, group: str) -> bytes:
     return msgspec.json.encode(_table(board).of_group(split, group))
+
+
+def _truth(board: Board, truth: str) -> bytes:
+    return msgspec.json.encode(_table(board).of_truth(truth))
 
 
 def _page(board: Board, path: str, site: Site) -> str:

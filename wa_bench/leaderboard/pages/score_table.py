@@ -63,26 +63,40 @@ class ScoreTable:
 
     def columns(self, metric: Metric, split: str, group: str = "all") -> ExamColumns:
         """Everything that the board shows of a metric on an exam, or on a group of its designs."""
-        nothing = np.full(len(self._board.entries), np.nan)
         whole = self.whole(metric)
+        nothing = np.full(len(self._board.entries), np.nan)
         mean, low, high = (
             (values[self._place(metric, whole, split, group)] if whole else nothing)
             for values in (self._values, self._lows, self._highs)
         )
-        axis = scales.axis(metric, *(values[self._judged] for values in (mean, low, high))) if whole else None
-        targets = () if metric.joint else self._board.track.target_names
-        cells = [self._values[self._place(metric, target, split, group)] for target in targets]
+        cells = [self._values[self._place(metric, target, split, group)] for target in self._targets(metric)]
+        worst = self._worst(metric, whole, split) if whole and group == "all" else None
+        return self._columns(metric, (mean, low, high), cells, worst)
+
+    def _columns(
+        self,
+        metric: Metric,
+        whole: tuple[Floats, Floats, Floats],
+        cells: list[Floats],
+        worst: list[tuple[int, scales.Shown] | None] | None = None,
+    ) -> ExamColumns:
+        """From mean, low and high, and the values of each target, (entries,) each."""
+        axis = scales.axis(metric, *(values[self._judged] for values in whole)) if self.whole(metric) else None
         most = scales.limits(metric)
+        mean, low, high = map(scales.all_shown, whole)
         return ExamColumns(
-            scales.all_shown(mean),
-            scales.all_shown(low),
-            scales.all_shown(high),
-            [scales.all_shown(values) for values in cells],
-            self._worst(metric, whole, split) if whole and group == "all" else None,
+            mean,
+            low,
+            high,
+            list(map(scales.all_shown, cells)),
+            worst,
             axis,
-            axis.bars(mean, low, high) if axis else [None] * len(mean),
+            axis.bars(*whole) if axis else [None] * len(mean),
             [most or scales.column_limits(_badness(metric, values[self._judged])) for values in cells],
         )
+
+    def _targets(self, metric: Metric) -> tuple[str, ...]:
+        return () if metric.joint else self._board.track.target_names
 
     def to_dict(self) -> dict[str, Any]:
         """All metrics and exams, as the board's script reads them."""
@@ -102,11 +116,34 @@ class ScoreTable:
         """All metrics on a group of the designs of an exam, as the board's script reads them."""
         return {str(metric): self._exam(metric, split, group) for metric in self._board.metrics}
 
+    def of_truth(self, truth: str) -> dict[str, list[dict[str, Any]]]:
+        """By metric that ranks its exams, scored against another truth of the track, as the board's script reads them.
+
+        There are no intervals; a metric without a mean has its targets alone.
+        """
+        nothing = np.full(len(self._board.entries), np.nan)
+        tables = [entry.digest.judged_otherwise.filter(truth=truth) for entry in self._board.entries]
+        values = np.array([table.get_column("value").to_numpy() for table in tables]).T
+        keys = tables[0].select("metric", "split", "target").rows()
+        found = dict(zip(keys, values, strict=True))
+        return {
+            str(metric): [
+                _as_read(
+                    metric,
+                    self._columns(
+                        metric,
+                        (found.get((str(metric), split, self.whole(metric)), nothing), nothing, nothing),
+                        [found[str(metric), split, target] for target in self._targets(metric)],
+                    ),
+                )
+                for split in self._first.splits
+            ]
+            for metric in self._board.metrics
+            if any(key[0] == str(metric) for key in keys)
+        }
+
     def _exam(self, metric: Metric, split: str, group: str = "all") -> dict[str, Any]:
-        exam = self.columns(metric, split, group)
-        limits = None if scales.limits(metric) else [list(map(_finite, most)) for most in exam.most]
-        shown = {name: getattr(exam, name) for name in ("mean", "low", "high", "cells", "worst", "bars")}
-        return shown | {"ticks": exam.axis.ticks if exam.axis else [], "limits": limits}
+        return _as_read(metric, self.columns(metric, split, group))
 
     def _worst(self, metric: Metric, whole: str, split: str) -> list[tuple[int, scales.Shown] | None]:
         groups = self.groups[split]
@@ -122,6 +159,13 @@ class ScoreTable:
 
     def _place(self, metric: Metric, target: str | None, split: str, group: str = "all") -> int:
         return self._first.place((f"{metric}@{target}", split, group))
+
+
+def _as_read(metric: Metric, exam: ExamColumns) -> dict[str, Any]:
+    """As the board's script reads them."""
+    limits = None if scales.limits(metric) else [list(map(_finite, most)) for most in exam.most]
+    shown = {name: getattr(exam, name) for name in ("mean", "low", "high", "cells", "worst", "bars")}
+    return shown | {"ticks": exam.axis.ticks if exam.axis else [], "limits": limits}
 
 
 def _badness(metric: Metric, values: Floats) -> Floats:
