@@ -17,7 +17,7 @@ def reference_card(model: Estimator, track: Track, note: str = "", **measured: A
         model: fitted on the train split, if it is trained.
         track: what it predicts.
         note: said after the method: how it was trained.
-        measured: further fields of the card, such as ``seconds_per_design`` and ``hardware``.
+        measured: further fields of the card, such as ``seconds_per_design``, ``hardware`` and ``submitted``.
     """
     untaught = not model.needs_training
     titles = " and ".join(entry(dataset).title for dataset in track.datasets)
