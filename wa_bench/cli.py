@@ -922,6 +922,10 @@ def _source(text: str) -> tuple[str, str]:
     return (name, place) if equals and name.isidentifier() else ("", text)
 
 
+_PRINTED = 20
+"""Lines of a board that are printed."""
+
+
 def _print_boards(boards: list[Board], page: Path, as_json: bool) -> None:
     from wa_bench.evaluation.report import number
     from wa_bench.leaderboard.versions import ranks
@@ -935,9 +939,11 @@ def _print_boards(boards: list[Board], page: Path, as_json: bool) -> None:
         print(f"{track.title}: mean {track.rank_by} over {len(track.targets)} targets. Truth: {track.truth}.")
         rows = [
             [ranks(entry), entry.card.name, *(number(entry.mean(track.rank_by, split)) for split in board.designs)]
-            for entry in board.entries
+            for entry in board.entries[:_PRINTED]
         ]
         _print_table(["rank", "surrogate", *board.designs], rows)
+        if len(board.entries) > _PRINTED:
+            print(f"  and {len(board.entries) - _PRINTED:,} more, on the site and with --json")
     print(f"Open {page}")
 
 

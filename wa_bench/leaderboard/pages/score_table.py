@@ -122,10 +122,11 @@ class ScoreTable:
         There are no intervals; a metric without a mean has its targets alone.
         """
         nothing = np.full(len(self._board.entries), np.nan)
-        tables = [entry.digest.judged_otherwise.filter(truth=truth) for entry in self._board.entries]
-        values = np.array([table.get_column("value").to_numpy() for table in tables]).T
-        keys = tables[0].select("metric", "split", "target").rows()
-        found = dict(zip(keys, values, strict=True))
+        tables = [entry.digest.judged_otherwise for entry in self._board.entries]
+        values = np.column_stack([table.get_column("value").to_numpy() for table in tables])
+        asked = tables[0].select(pl.col("truth") == truth).to_series().to_numpy()
+        keys = tables[0].select("metric", "split", "target").filter(asked).rows()
+        found = dict(zip(keys, values[asked], strict=True))
         return {
             str(metric): [
                 _as_read(
