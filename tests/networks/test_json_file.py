@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from networks.shown import FILES, JET, nameless, sketch
 from wa_bench.networks import json_file
 from wa_bench.networks.json_file import from_json
-from wa_bench.networks.network import ACTIVATIONS, KINDS, NetworkError, padding_word
+from wa_bench.networks.network import ACTIVATIONS, KINDS, SETTINGS, NetworkError, padding_word
 from wa_bench.networks.read import read_network
 from wa_bench.records.schema import Precision
 
@@ -98,6 +98,13 @@ def test_a_pooling_tells_its_strides_only_where_its_windows_overlap_or_part() ->
         (layer("dense", "d", units=3, inputs=["x", "x"]), "one input, found 2"),
         (layer("dense", "d", units=3, inputs=[]), "one input, found 0"),
         (layer("dense", "d", units=3, weight="float"), "as weight a type such as"),
+        (layer("dense", "d", units=3, result="fixed<8,3,ROUND>"), "as result a type such as"),
+        (
+            layer("dense", "d", units=3, kernel=[3], pool=[2]),
+            "the fields inputs, result, units, .*, found kernel, pool",
+        ),
+        (layer("add", "s", inputs=["x", "x"], activation="relu"), "the fields inputs, result, found activation"),
+        (layer("activation", "a", activation="relu", weight="fixed<6,1>"), "inputs, result, activation, found weight"),
         (layer("add", "s", inputs=["x"]), "two or more inputs, found 1"),
         (layer("activation", "a"), "activation for a layer of kind activation"),
         (layer("activation", "a", activation="gelu"), "gelu"),
@@ -109,7 +116,7 @@ def test_a_pooling_tells_its_strides_only_where_its_windows_overlap_or_part() ->
 def test_a_faulty_layer_is_told_by_name_with_what_was_expected(bad: dict[str, Any], said: str | None) -> None:
     content = network_of(X, bad, layer("dense", "last", units=2, inputs=["x"]))
     if said is None:
-        from_json(content, "file")
+        from_json(content | {"outputs": ["d", "last"]}, "file")
         return
     with pytest.raises(NetworkError, match=said) as error:
         from_json(content, "file")
@@ -127,6 +134,30 @@ def test_faults_of_all_layers_are_told_at_once_and_not_again_by_what_reads_them(
     with pytest.raises(NetworkError) as error:
         from_json(content, "file")
     assert [fault.found for fault in error.value.faults] == ["unsupported layers: 'a' (gru)", "units = -1"]
+
+
+TWO_HEADS = [X, layer("dense", "a", units=4), layer("dense", "b", units=2, inputs=["x"])]
+
+
+def test_a_layer_that_none_reads_is_an_output_by_name_or_a_fault() -> None:
+    with pytest.raises(NetworkError, match=r"layer 'a': expected a layer that another one reads.*\"outputs\": \["):
+        from_json(network_of(*TWO_HEADS), "file")
+    named = network_of(*TWO_HEADS) | {"outputs": ["a", "b"]}
+    assert [row[0] for row in sketch(from_json(named, "file"))] == ["input", "dense", "dense"]
+
+
+def test_only_what_the_outputs_follow_from_is_part_of_the_network() -> None:
+    content = network_of(*TWO_HEADS, layer("activation", "c", activation="relu")) | {"outputs": ["c"]}
+    assert sketch(from_json(content, "file")) == [
+        ("input", (), (16,), 0),
+        ("dense", (0,), (2,), 34),
+        ("relu", (1,), (2,), 0),
+    ]
+    with pytest.raises(NetworkError, match="a network with weights, found 1 layers without any"):
+        from_json(content | {"outputs": ["x"]}, "file")
+    for outputs, found in ([], "none"), (["c", "d"], "'d'"):
+        with pytest.raises(NetworkError, match=f"layers as outputs of the network, found {found}"):
+            from_json(content | {"outputs": outputs}, "file")
 
 
 def test_a_network_that_would_never_fit_a_machine_is_refused_before_anything_is_made_of_it() -> None:
@@ -164,28 +195,37 @@ def test_what_is_no_model_is_refused() -> None:
 
 NAMES = st.sampled_from(["x", "a", "b", "c", "d"])
 SIZES = st.lists(st.integers(-2, 2**21), max_size=4)
-LAYERS = st.fixed_dictionaries(
-    {"kind": st.sampled_from([*KINDS, "lstm"]), "name": NAMES},
-    optional={
-        "inputs": st.lists(NAMES, max_size=3),
-        "shape": SIZES,
-        "units": st.integers(-1, 2**21),
-        "kernel": SIZES,
-        "strides": SIZES,
-        "padding": st.sampled_from(["valid", "same", "causal"]),
-        "pool": SIZES,
-        "keepdims": st.booleans(),
-        "axis": st.integers(-5, 5),
-        "activation": st.sampled_from([*ACTIVATIONS, "gelu"]),
-        "weight": st.sampled_from(["fixed<6,1>", "auto", "float", "fixed<0,0>"]),
-        "result": st.text(max_size=5),
-    },
+TYPES = st.sampled_from(["fixed<6,1>", "auto", "float", "fixed<0,0>"])
+TOLD: dict[str, st.SearchStrategy[Any]] = {
+    "inputs": st.lists(NAMES, max_size=3),
+    "shape": SIZES,
+    "units": st.integers(-1, 2**21),
+    "kernel": SIZES,
+    "strides": SIZES,
+    "padding": st.sampled_from(["valid", "same", "causal"]),
+    "pool": SIZES,
+    "keepdims": st.booleans(),
+    "axis": st.integers(-5, 5),
+    "use_bias": st.booleans(),
+    "activation": st.sampled_from([*ACTIVATIONS, "gelu"]),
+    "params_per_channel": st.integers(0, 5),
+    "weight": TYPES,
+    "bias": TYPES,
+    "result": TYPES | st.text(max_size=5),
+}
+LAYERS = st.sampled_from([*KINDS, "lstm"]).flatmap(
+    lambda kind: st.fixed_dictionaries(
+        {"kind": st.just(kind), "name": NAMES},
+        optional={name: told for name, told in TOLD.items() if kind in SETTINGS[name]},
+    )
 )
 
 
-@given(st.lists(LAYERS, max_size=8))
-def test_any_layers_make_a_network_with_shapes_or_a_message(layers: list[dict[str, Any]]) -> None:
-    content = network_of(layer("input", "first", shape=[12, 12, 3]), *layers)
+@given(st.lists(LAYERS, max_size=8), st.none() | st.lists(NAMES, max_size=2))
+def test_any_layers_make_a_network_with_shapes_or_a_message(
+    layers: list[dict[str, Any]], outputs: list[str] | None
+) -> None:
+    content = network_of(layer("input", "first", shape=[12, 12, 3]), *layers) | {"outputs": outputs}
     try:
         network = from_json(content, "file")
     except NetworkError as error:

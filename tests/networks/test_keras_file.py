@@ -204,6 +204,24 @@ def test_a_setting_that_no_record_has_is_refused_by_name(layer: str, setting: st
         from_keras(content, "file")
 
 
+def test_sizes_that_are_not_fixed_are_asked_for() -> None:
+    content = config_of("conv1d.keras")
+    content["config"]["layers"][0]["config"]["batch_shape"] = [None, None, 4]
+    with pytest.raises(
+        NetworkError, match=r"fixed sizes, all but the batch, found None x 4; .*keras\.Input\(\(32, 4\)"
+    ):
+        from_keras(content, "file")
+
+
+def test_outputs_that_are_joined_along_the_batch_are_refused() -> None:
+    content = config_of("conv2d.keras")
+    for layer in content["config"]["layers"]:
+        if layer["class_name"] == "Concatenate":
+            layer["config"]["axis"] = 0
+    with pytest.raises(NetworkError, match="not joined along the batch, found axis = 0"):
+        from_keras(content, "file")
+
+
 def test_an_hdf5_file_that_is_called_keras_is_refused_with_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "old.keras").write_bytes((FILES / "qjet.h5").read_bytes())
     with pytest.raises(NetworkError, match="save the model again"):

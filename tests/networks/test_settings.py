@@ -107,6 +107,16 @@ def test_a_config_file_of_hls4ml_gives_its_settings(tmp_path: Path, ending: str)
     assert (made.weight, made.bias, made.result) == (Precision(6, 2, signed=True), Precision(12, 4, signed=True), None)
 
 
+@pytest.mark.parametrize("backend", ["Vivado", "vitis", "Quartus", "Catapult", "VivadoAccelerator", None])
+def test_a_backend_that_no_record_comes_from_is_refused(backend: str | None) -> None:
+    config = {"Backend": backend, "Part": "xc7z020"}
+    if backend in {"Vivado", "vitis"}:
+        assert from_config(config) == Settings(part="xc7z020")
+    else:
+        with pytest.raises(NetworkError, match=f"Backend: expected Vivado or Vitis, as no record.*{backend}"):
+            from_config(config)
+
+
 def test_all_faults_of_a_config_are_told_at_once() -> None:
     with pytest.raises(NetworkError) as error:
         from_config(

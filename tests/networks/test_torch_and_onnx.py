@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,7 +132,21 @@ def test_all_unsupported_parts_of_a_module_are_named_at_once() -> None:
         (lambda self, x: self.f(x), "MaxPool1d(3, ceil_mode=True)", (1, 4), "without ceil_mode"),
         (lambda self, x: self.f(x), "BatchNorm1d(4, track_running_stats=False)", (4,), "running statistics"),
         (lambda self, x: torch.cat([x, x], 0), "Linear(4, 4)", (4,), "not joined along the batch"),
+        (lambda self, x: torch.cat(self.f(x), 1), "Linear(4, 4)", (4,), "two or more inputs, found 1"),
         (lambda self, x: x.view(-1), "Linear(4, 4)", (4,), "all but the batch"),
+        (lambda self, x: self.f(x).view(-1, 7), "Conv2d(1, 4, 3)", (1, 9, 9), "to -1 or 196, found to 7"),
+        (lambda self, x: x.view(x.size(1), -1), "Linear(4, 4)", (1, 2, 2), "all but the batch"),
+        (lambda self, x: x.reshape(2, -1), "Linear(4, 4)", (4,), "all but the batch"),
+        (lambda self, x: x.reshape(), "Linear(4, 4)", (4,), "all but the batch"),
+        (lambda self, x: self.f(x[:, :4]), "Linear(4, 4)", (8,), "'getitem' (a slice)"),
+        (lambda self, x: self.f(x.T), "Linear(4, 4)", (4,), "(an attribute)"),
+        (lambda self, x: self.f(x.chunk(2, 1)[0]), "Linear(4, 4)", (8,), "'chunk' (chunk)"),
+        (lambda self, x: self.f(x.size(0)), "Linear(4, 4)", (4,), "outputs of other layers, found sizes"),
+        (lambda self, x: self.f(x) * x.shape[1], "Linear(4, 4)", (4,), "multiply of outputs of other layers"),
+        (lambda self, x: torch.add(self.f(x), x, alpha=2), "Linear(4, 4)", (4,), "add of outputs of other layers"),
+        (lambda self, x: torch.max(self.f(x), 1), "Linear(4, 4)", (4,), "maximum of outputs of other layers"),
+        (lambda self, x: self.f(x).mean(1), "Conv2d(1, 1, 1)", (1, 4, 4), "a mean over rows and columns"),
+        (lambda self, x: x.shape, "Linear(4, 4)", (4,), "layers as outputs of the network"),
     ],
 )
 def test_a_module_that_no_record_describes_is_refused_with_the_reason(
@@ -139,8 +154,83 @@ def test_a_module_that_no_record_describes_is_refused_with_the_reason(
 ) -> None:
     kind, _, arguments = child.partition("(")
     made = eval(f"nn.{kind}({arguments}", {"nn": torch.nn})  # noqa: S307 (the table above)
-    with pytest.raises(NetworkError, match=said.replace("(", r"\(")):
+    with pytest.raises(NetworkError, match=re.escape(said)):
         from_torch(_module(body, f=made), shape)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "usual"),
+    [
+        (lambda a, b: torch.cat((a, b), axis=1), lambda a, b: torch.cat([a, b], 1)),
+        (torch.max, torch.maximum),
+        (lambda a, b: torch.min(a, other=b), torch.minimum),
+    ],
+)
+def test_a_function_by_another_of_its_names_is_the_same_layer(spelling: Any, usual: Any) -> None:
+    nn = torch.nn
+    made, expected = (
+        from_torch(_module(lambda self, x, join=join: join(self.f(x), self.g(x)), f=nn.Linear(4, 4), g=nn.Linear(4, 4)))
+        for join in (spelling, usual)
+    )
+    assert nameless(made) == nameless(expected)
+
+
+@pytest.mark.parametrize(
+    ("channels", "mean", "shape"),
+    [
+        ((1, 9, 9), lambda x: x.mean((2, 3)), (4,)),
+        ((1, 9, 9), lambda x: torch.mean(x, dim=[-1, -2], keepdim=True), (1, 1, 4)),
+        ((1, 9), lambda x: x.mean(axis=2), (4,)),
+    ],
+)
+def test_a_mean_over_rows_and_columns_is_a_global_pooling(
+    channels: tuple[int, ...], mean: Any, shape: tuple[int, ...]
+) -> None:
+    rank = len(channels) - 1
+    module = _module(lambda self, x: mean(self.f(x)), f=getattr(torch.nn, f"Conv{rank}d")(1, 4, 3))
+    assert sketch(from_torch(module, channels))[-1] == (f"global_average_pooling{rank}d", (1,), shape, 0)
+
+
+@pytest.mark.parametrize(
+    "flat", [lambda x: x.view(x.size(0), -1), lambda x: x.reshape(x.shape[0], 196), lambda x: x.view(-1, 4 * 49)]
+)
+def test_a_reshape_that_keeps_the_batch_is_read(flat: Any) -> None:
+    module = _module(lambda self, x: flat(self.f(x)), f=torch.nn.Conv2d(1, 4, 3))
+    assert sketch(from_torch(module, (1, 9, 9)))[-1] == ("flatten", (1,), (196,), 0)
+
+
+def test_a_bare_layer_is_a_network_of_its_own() -> None:
+    network = from_torch(torch.nn.Linear(16, 1, bias=False))
+    assert network.name == "Linear"
+    assert sketch(network) == [("input", (), (16,), 0), ("dense", (0,), (1,), 16)]
+
+
+def test_a_layer_whose_result_is_dropped_is_no_part_of_the_network() -> None:
+    nn = torch.nn
+
+    def body(self: Any, x: Any) -> Any:
+        self.g(x)
+        return self.f(x)
+
+    module = _module(body, f=nn.Linear(8, 8), g=nn.Linear(8, 800))
+    assert sketch(from_torch(module)) == [("input", (), (8,), 0), ("dense", (0,), (8,), 72)]
+
+
+@pytest.mark.parametrize("change", [lambda self, y: self.act(y), lambda _, y: torch.relu_(y), lambda _, y: y.relu_()])
+def test_what_is_changed_in_place_is_changed_for_all_who_read_it_later(change: Any) -> None:
+    def body(self: Any, x: Any) -> Any:
+        y = self.f(x)
+        change(self, y)
+        return self.g(y)
+
+    nn = torch.nn
+    module = _module(body, f=nn.Linear(4, 4), g=nn.Linear(4, 2), act=nn.ReLU(inplace=True))
+    assert [row[:2] for row in sketch(from_torch(module))] == [
+        ("input", ()),
+        ("dense", (0,)),
+        ("relu", (1,)),
+        ("dense", (2,)),
+    ]
 
 
 def onnx_model(nodes: list[Any], weights: dict[str, Any], shape: tuple[Any, ...]) -> Any:
@@ -197,6 +287,47 @@ def test_a_product_that_two_nodes_read_keeps_its_addition(tmp_path: Path) -> Non
     ]
     network = read_network(saved(onnx_model(nodes, {"m": np.zeros((4, 4), "f")}, (1, 4)), tmp_path))
     assert [row[:2] for row in sketch(network)] == [("input", ()), ("dense", (0,)), ("relu", (1,)), ("add", (1, 2))]
+
+
+def test_a_node_that_no_output_follows_from_is_no_part_of_the_network(tmp_path: Path) -> None:
+    import numpy as np
+
+    node = onnx.helper.make_node
+    weights = {"m": np.zeros((8, 4), "f"), "w": np.zeros((8, 400), "f")}
+    model = onnx_model([node("MatMul", ["x", "m"], ["y"]), node("MatMul", ["x", "w"], ["q"])], weights, ("n", 8))
+    assert sketch(read_network(saved(model, tmp_path))) == [("input", (), (8,), 0), ("dense", (0,), (4,), 32)]
+    model.graph.output[0].name = "z"
+    with pytest.raises(NetworkError, match="layers as outputs of the network, found 'z'"):
+        read_network(saved(model, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batch", "is_read"),
+    [
+        ([-1, 32], "n", True),
+        ([0, -1], "n", True),
+        ([1, -1], "n", True),
+        ([4, -1], 4, True),
+        ([4, -1], "n", False),
+        ([1, -1], 4, False),
+        ([-1, 4], "n", False),
+        ([-1], 1, False),
+    ],
+)
+def test_a_reshape_is_read_where_it_keeps_the_batch(
+    tmp_path: Path, sizes: list[int], batch: int | str, is_read: bool
+) -> None:
+    import numpy as np
+
+    node = onnx.helper.make_node
+    weights = {"k": np.zeros((2, 1, 3, 3), "f"), "s": np.array(sizes)}
+    nodes = [node("Conv", ["x", "k"], ["c"]), node("Reshape", ["c", "s"], ["y"])]
+    path = saved(onnx_model(nodes, weights, (batch, 1, 6, 6)), tmp_path)
+    if is_read:
+        assert sketch(read_network(path))[-1] == ("flatten", (1,), (32,), 0)
+    else:
+        with pytest.raises(NetworkError, match="a reshape to a constant shape, batch first"):
+            read_network(path)
 
 
 def test_all_unsupported_nodes_are_named_at_once(tmp_path: Path) -> None:

@@ -145,11 +145,25 @@ def test_branches_of_named_layers_follow_their_names(raw: dict[str, Any]) -> Non
         ("ufixed<8,0,RND_CONV,SAT,0>", Precision(8, 0, signed=False, rounding="RND_CONV", saturation="SAT")),
         ("ap_ufixed<8,-1,AP_RND,AP_SAT>", Precision(8, -1, signed=False, rounding="RND", saturation="SAT")),
         ("ap_int<4>", Precision(4, 4, signed=True)),
+        ("uint<1>", Precision(1, 1, signed=False)),
+        ("ac_fixed<8,3>", Precision(8, 3, signed=True)),
+        ("ac_fixed<8,3,true,AC_RND_INF,AC_SAT_SYM>", Precision(8, 3, True, "RND_INF", "SAT_SYM")),
+        ("ac_fixed<8, 3, False>", Precision(8, 3, signed=False)),
+        ("ac_int<6,0>", Precision(6, 6, signed=False)),
         ("auto", None),
     ],
 )
 def test_precisions_parse(text: str, precision: Precision | None) -> None:
     assert parse_precision(text) == precision
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["fixed<8>", "fixed<8,3,false>", "fixed<8,3,SAT>", "fixed<8,3,RND,RND>", "int<8,3>", "ac_fixed<8,3,RND>", "float"],
+)
+def test_a_type_with_a_word_that_hls4ml_does_not_know_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="a type such as"):
+        parse_precision(text)
 
 
 @pytest.mark.parametrize(

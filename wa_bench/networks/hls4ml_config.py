@@ -24,11 +24,13 @@ _TOP = {"Part": "part", "XilinxPart": "part", "ClockPeriod": "clock_ns", "clock_
 }
 _SECTIONS = ("Model", "LayerType", "LayerName")
 _TOP_WITHOUT_COST = {
-    *("OutputDir", "ProjectName", "ProjectDir", "Stamp", "Version", "Backend", "WriterConfig", "InputShape"),
+    *("OutputDir", "ProjectName", "ProjectDir", "Stamp", "Version", "WriterConfig", "InputShape"),
     *("KerasJson", "KerasH5", "KerasModel", "OnnxModel", "PytorchModel", "PytorchDict", "TensorFlowModel"),
     *("InputData", "OutputPredictions", "ClockUncertainty", "HLSConfig", "AcceleratorConfig"),
 }
 """Entries that stand in config files and do not change what a surrogate is told."""
+_BACKENDS = ("Vivado", "Vitis")
+"""Backends that the records come from."""
 _LAYER_WITHOUT_COST = {
     *("Trace", "TraceOutput", "BramFactor", "TableSize", "TableRangePower2", "ConvImplementation", "Implementation"),
     *("Skip", "AccelFactor", "PipelineStyle", "TargetCycles"),
@@ -65,6 +67,9 @@ class _Reader:
         for key, value in content.items():
             if key in _TOP:
                 told[_TOP[key]] = value
+            elif key == "Backend":
+                if str(value).lower() not in map(str.lower, _BACKENDS):
+                    self._fault(key, f"{' or '.join(_BACKENDS)}, as no record has another", ascii(value)[:80])
             elif key not in _TOP_WITHOUT_COST and key not in _SECTIONS:
                 expected = ", ".join(("HLSConfig", *_SECTIONS, *_TOP))
                 self._fault("", f"entries such as {expected}", ascii(key))

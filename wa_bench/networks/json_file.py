@@ -6,7 +6,8 @@
       {"kind": "dense", "name": "fc2", "units": 5, "weight": "fixed<6,1>"},
       {"kind": "activation", "name": "out", "activation": "softmax"}]}
 
-Layers have the fields of ``wa_bench.networks.network.Operation``. One without ``inputs`` reads the one before it.
+Layers have those fields of ``wa_bench.networks.network.Operation`` that belong to their kind. One without ``inputs``
+reads the one before it. The last layer is the output; of several outputs, ``"outputs": ["out", ...]`` names all.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from wa_bench.networks.network import KINDS, Builder, Network, NetworkError, Ope
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     layers: list[dict[str, Any]]
     name: str = "network"
+    outputs: list[str] | None = None
 
 
 def from_json(content: dict[str, Any], place: str) -> Network:
@@ -46,4 +48,8 @@ def from_json(content: dict[str, Any], place: str) -> Network:
             builder.fault(name, f"fields {', '.join(field.name for field in known)}", ascii(unknown))
         else:
             builder.add(kind, name, **fields)
-    return builder.network(file.name)
+    if file.outputs is None:
+        for name in builder.unread()[:-1]:
+            remedy = 'name all outputs: "outputs": ["...", "..."]'
+            builder.fault(name, "a layer that another one reads, or the last one", "one that none reads", remedy)
+    return builder.network(file.name, file.outputs)

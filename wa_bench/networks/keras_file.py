@@ -160,7 +160,17 @@ def _sequential_input(config: _Config, builder: Builder) -> None:
             "input", "the input's shape", "none", "build the model, or put keras.Input((...)) first, and save again"
         )
     else:
-        builder.add("input", "input", shape=_unbatched(shape))
+        _input(builder, "input", shape)
+
+
+def _input(builder: Builder, name: str, told: object) -> None:
+    """The input ``name`` of a shape with the batch dimension."""
+    shape = _unbatched(told)
+    if isinstance(shape, list) and None in shape:
+        remedy = "build the model with fixed sizes, such as keras.Input((32, 4)), and save again"
+        builder.fault(name, "fixed sizes, all but the batch", " x ".join(map(str, shape)), remedy)
+    else:
+        builder.add("input", name, shape=shape)
 
 
 def _unbatched(shape: object) -> object:
@@ -177,13 +187,19 @@ def _add(builder: Builder, layer: _Layer, *, is_graph: bool) -> None:
     if kind is None:
         builder.unsupported(name, layer.class_name)
         return
+    if kind == "input":
+        _input(builder, name, config.get("batch_shape", config.get("batch_input_shape")))
+        return
+    if kind == "concatenate" and config.get("axis") == 0:
+        builder.fault(name, "outputs that are not joined along the batch", "axis = 0")
+        return
     for setting, allowed in _PLAIN.items():
         value = config.get(setting)
         if value is not None and value not in allowed:
             builder.fault(name, f"{setting} = {allowed[0]}", f"{setting} = {value!r}")
             return
     inputs = None
-    if is_graph and kind != "input":
+    if is_graph:
         inputs, problem = _inputs(layer.inbound_nodes)
         if problem:
             builder.fault(name, "a layer that is called once, on outputs of other layers", problem)
@@ -217,8 +233,6 @@ def _told(kind: str, config: dict[str, Any], class_name: str) -> dict[str, objec
     """
     dimensions = int(kind[-2]) if kind.endswith(("1d", "2d")) else 1
     match kind:
-        case "input":
-            return {"shape": _unbatched(config.get("batch_shape", config.get("batch_input_shape")))}
         case "dense" | "conv1d" | "conv2d":
             function, result = _activation(config.get("activation"))
             return {

@@ -51,6 +51,27 @@ ACTIVATIONS: tuple[str, ...] = get_args(Activation)
 """Activations that a layer may have."""
 WEIGHTED = ("dense", "conv1d", "conv2d")
 """Kinds with a matrix product: they alone have a reuse factor of their own."""
+_CONVOLUTIONS = ("conv1d", "conv2d")
+_SLIDING = ("max_pooling1d", "max_pooling2d", "average_pooling1d", "average_pooling2d")
+_GLOBAL = tuple(kind for kind in KINDS if kind.startswith("global"))
+SETTINGS: dict[str, tuple[str, ...]] = {
+    "inputs": KINDS,
+    "result": KINDS,
+    "shape": ("input", "reshape"),
+    "units": WEIGHTED,
+    "use_bias": WEIGHTED,
+    "bias": WEIGHTED,
+    "weight": (*WEIGHTED, "batch_normalization"),
+    "activation": (*WEIGHTED, "activation"),
+    "kernel": _CONVOLUTIONS,
+    "pool": _SLIDING,
+    "strides": (*_CONVOLUTIONS, *_SLIDING),
+    "padding": (*_CONVOLUTIONS, *_SLIDING),
+    "keepdims": _GLOBAL,
+    "axis": ("concatenate",),
+    "params_per_channel": ("batch_normalization",),
+}
+"""The kinds of layers that each setting means something for."""
 
 _LARGEST_SIZE = 2**20
 _MOST_PRODUCTS = 2**36
@@ -167,6 +188,10 @@ class Builder:
             found = f"{setting} = {given.get(setting)!r}" if setting else "others"
             self.fault(name, expected.removeprefix("Expected ").replace("`", ""), found)
             return
+        if odd := [setting for setting in given if kind not in SETTINGS[setting]]:
+            fields = ", ".join(setting for setting, kinds in SETTINGS.items() if kind in kinds)
+            self.fault(name, f"for a layer of kind {kind} the fields {fields}", ", ".join(odd))
+            return
         before = () if self._last is None or operation.kind == "input" else (self._last,)
         sources = before if operation.inputs is None else operation.inputs
         if unknown := [source for source in sources if source not in self._index]:
@@ -188,22 +213,46 @@ class Builder:
         except _MisfitError as misfit:
             self.fault(name, misfit.expected, misfit.found, misfit.remedy)
 
-    def network(self, name: str) -> Network:
-        """The whole network.
+    def unread(self) -> list[str]:
+        """Names of the layers that no other layer reads, in order; none where a fault hides any layer."""
+        if None in self._index.values():
+            return []
+        read = {source for layer in self._layers for source in layer.inputs}
+        return [name for name, index in self._index.items() if index not in read]
+
+    def network(self, name: str, outputs: Sequence[str] | None = None) -> Network:
+        """The network of the layers that ``outputs`` follow from; of all layers, if they are not told.
 
         Raises:
             NetworkError: all faults at once; or there is no layer with weights.
         """
+        unknown = [output for output in outputs or () if output not in self._index]
+        if unknown or (outputs is not None and not outputs):
+            found = _short(", ".join(map(_shown, unknown))) or "none"
+            self._faults.append(Fault(self.place, "layers as outputs of the network", found))
         if self._unsupported:
             found = ", ".join(f"{_shown(name)} ({_short(what)})" for name, what in self._unsupported.items())
             expected = f"layers of the types {', '.join(self.supported)}"
             self._faults.insert(0, Fault(self.place, expected, f"unsupported layers: {found}"))
-        if not self._faults and not any(layer.params for layer in self._layers):
-            found = f"{len(self._layers)} layers without any"
-            self._faults.append(Fault(self.place, "a network with weights", found))
         if self._faults:
             raise NetworkError(*self._faults)
-        return Network(_short(name), tuple(self._layers))
+        layers = tuple(self._layers) if outputs is None else self._reaching(outputs)
+        if not any(layer.params for layer in layers):
+            raise NetworkError(Fault(self.place, "a network with weights", f"{len(layers)} layers without any"))
+        return Network(_short(name), layers)
+
+    def _reaching(self, outputs: Sequence[str]) -> tuple[Layer, ...]:
+        """The layers that ``outputs`` follow from, in order."""
+        wanted = {self._index[output] for output in outputs}
+        for index in reversed(range(len(self._layers))):
+            if index in wanted:
+                wanted.update(self._layers[index].inputs)
+        kept = [index for index in range(len(self._layers)) if index in wanted]
+        place = {index: number for number, index in enumerate(kept)}
+        return tuple(
+            msgspec.structs.replace(layer, inputs=tuple(place[source] for source in layer.inputs))
+            for layer in (self._layers[index] for index in kept)
+        )
 
     def _append(self, operation: Operation, inputs: list[int], result: str | None) -> None:
         if len(self._layers) >= _MOST_LAYERS:

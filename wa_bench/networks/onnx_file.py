@@ -95,6 +95,7 @@ class _Reader:
         self._layer: dict[str, str] = {}
         self._first: dict[str, bool] = {}
         self._done: set[str] = set()
+        self._batch = 1
         self._readers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
         for node in graph.node:
             for tensor in node.input:
@@ -121,10 +122,12 @@ class _Reader:
         for node in self.graph.node:
             if node.output and node.output[0] not in self._done:
                 self._node(node, node.name or node.output[0])
-        return self.builder.network(name)
+        outputs = [self._layer.get(value.name, value.name) for value in self.graph.output]
+        return self.builder.network(name, outputs)
 
     def _input(self, value: onnx.ValueInfoProto) -> None:
-        dims = [dim.dim_value or dim.dim_param or "?" for dim in value.type.tensor_type.shape.dim][1:]
+        batch, *dims = [dim.dim_value or dim.dim_param or "?" for dim in value.type.tensor_type.shape.dim] or ["?"]
+        self._batch = batch if isinstance(batch, int) else 1
         self._layer[value.name] = value.name
         if not all(isinstance(dim, int) for dim in dims):
             remedy = "export it with fixed sizes, all but the batch"
@@ -308,9 +311,9 @@ class _Reader:
         elif node.op_type == "Flatten":
             wanted = [-1] if _attributes(node).get("axis", 1) == 1 else None
         else:
-            wanted = self._values(node.input[1] if len(node.input) > 1 else "")
-            wanted = wanted[1:] if wanted else None
-        if wanted is None:
+            sizes = self._values(node.input[1] if len(node.input) > 1 else "")
+            wanted = sizes[1:] if sizes and sizes[0] in {-1, 0, self._batch} else None
+        if not wanted or (len(wanted) == 1 and wanted[0] not in {-1, prod(shape)}):
             remedy = "export with torch.nn.Flatten and a fixed batch size"
             self.builder.fault(name, "a reshape to a constant shape, batch first", "another", remedy)
         elif len(wanted) > 1:

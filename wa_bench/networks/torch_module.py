@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from wa_bench.errors import Fault, needs_extra
@@ -60,6 +62,9 @@ _FUNCTIONS = {
     "mul": "multiply",
     "maximum": "maximum",
     "minimum": "minimum",
+    "max": "maximum",
+    "min": "minimum",
+    "mean": "mean",
     "cat": "concatenate",
     "concat": "concatenate",
 }
@@ -70,11 +75,13 @@ _ARGUMENTS = {
     "max_pooling": ("kernel_size", "stride", "padding", "dilation", "ceil_mode"),
     "average_pooling": ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"),
     "global": ("output_size",),
+    "mean": ("dim", "keepdim"),
 }
 """Names of the arguments behind the input, in order."""
 _SUPPORTED = (*_KINDS, *dict.fromkeys(_FUNCTIONS))
 _ACTIVATIONS = ("relu", "sigmoid", "tanh", "softmax")
-_SIZE_QUESTIONS = ("size", "getattr", "getitem")
+_WITHOUT_LAYER = {"getitem": "a slice", "getattr": "an attribute"}
+_MERGES = ("add", "subtract", "multiply", "maximum", "minimum")
 
 Shape = Sequence[int]
 
@@ -92,14 +99,17 @@ def from_torch(module: nn.Module, input_shape: Shape | Sequence[Shape] | None = 
         MissingToolError: torch is not installed.
     """
     with needs_extra("torch"):
-        from torch import fx
-    place = f"module {type(module).__name__}"
+        from torch import fx, nn
+    name = type(module).__name__
+    place = f"module {name}"
+    if fx.Tracer().is_leaf_module(module, ""):
+        module = nn.Sequential(OrderedDict({name.lower(): module}))
     try:
         graph = fx.symbolic_trace(module).graph
     except Exception as error:  # noqa: BLE001 (the module's own code runs here)
         remedy = "take branches on values out of forward, or export the module: torch.onnx.export"
         raise NetworkError(Fault(place, "a module that torch.fx can trace", str(error)[:200], remedy)) from None
-    return _Reader(module, place, input_shape).read(graph)
+    return _Reader(module, place, input_shape).read(graph, name)
 
 
 class _Call(NamedTuple):
@@ -114,7 +124,7 @@ class _Call(NamedTuple):
 
 
 class _Reader:
-    """Reads a graph node by node. ``_layer`` says which layer a node's output comes from."""
+    """Reads a graph node by node. ``_layer`` says which layer a node's output comes from; sizes come from none."""
 
     def __init__(self, module: nn.Module, place: str, input_shape: Shape | Sequence[Shape] | None) -> None:
         self.module = module
@@ -133,9 +143,11 @@ class _Reader:
             "flatten": self._flatten,
             "reshape": self._reshape,
             "concatenate": self._concatenate,
+            "mean": self._mean,
         }
 
-    def read(self, graph: fx.Graph) -> Network:
+    def read(self, graph: fx.Graph, name: str) -> Network:
+        outputs: list[str] = []
         for node in graph.nodes:
             match node.op:
                 case "placeholder":
@@ -147,9 +159,11 @@ class _Reader:
                 case "get_attr":
                     self.builder.unsupported(node.name, f"the tensor {node.target}")
                     self._layer[node] = node.name
+                case "output":
+                    outputs = [self._layer.get(source, source.name) for source in node.all_input_nodes]
         if self._shapes:
             self.builder.fault("input", "one shape for each input", f"{len(self._shapes)} more")
-        return self.builder.network(type(self.module).__name__)
+        return self.builder.network(name, outputs)
 
     def _input(self, node: fx.Node) -> None:
         self._layer[node] = node.name
@@ -186,27 +200,42 @@ class _Reader:
         name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", repr(node.target))
         home = "torch" if isinstance(node.target, str) else str(getattr(node.target, "__module__", ""))
         kind = _FUNCTIONS.get(name) if home.startswith(("torch", "_operator")) else None
-        if name in _SIZE_QUESTIONS:
+        if self._asks_for_sizes(node, name):
             return
         self._layer[node] = node.name
         if kind is None:
-            self.builder.unsupported(node.name, name)
+            self.builder.unsupported(node.name, _WITHOUT_LAYER.get(name, name))
             return
         family = next((family for family in _ARGUMENTS if kind.startswith(family)), "")
         told = dict(zip(_ARGUMENTS.get(family, ()), node.args[1:], strict=False)) | node.kwargs
+        if "axis" in told:
+            told["dim"] = told.pop("axis")
+        told["inplace"] = told.get("inplace") or name == "iadd" or name.endswith("_")
         self._add(node, node.name, kind, told.get)
+
+    def _asks_for_sizes(self, node: fx.Node, name: str) -> bool:
+        """Whether a node gives the sizes of a tensor, or one of them, and no tensor."""
+        if name == "getitem":
+            return node.args[0] not in self._layer
+        return name == "size" or (name == "getattr" and node.args[1] == "shape")
 
     def _add(self, node: fx.Node, name: str, kind: str, told: Callable[[str], Any]) -> None:
         """The layer of a node; ``told`` gives its settings by their names in PyTorch."""
-        sources = [source for source in node.all_input_nodes if source in self._layer]
-        if kind in {"add", "subtract", "multiply", "maximum", "minimum"}:
+        read = node.all_input_nodes
+        if kind in _MERGES:
             # ``x + x`` reads x twice, which all_input_nodes tells once.
-            sources = [source for source in cast("Sequence[fx.Node]", node.args) if source in self._layer]
-            if len(sources) < len(node.args):
+            operands = [*node.args, *node.kwargs.values()]
+            sources = [cast("fx.Node", operand) for operand in operands if operand in read and operand in self._layer]
+            if len(sources) < len(operands):
                 self.builder.fault(name, f"{kind} of outputs of other layers", "a constant")
                 return
+        else:
+            sources = [source for source in read if source in self._layer]
+            if not sources or (len(sources) < len(read) and kind != "reshape"):
+                self.builder.fault(name, "outputs of other layers", "sizes" if read else "none")
+                return
         inputs = [self._layer[source] for source in sources]
-        shape = self.builder.shape(inputs[0]) if inputs else None
+        shape = self.builder.shape(inputs[0])
         if shape is None:
             self.builder.hide(name)
             return
@@ -221,6 +250,8 @@ class _Reader:
                 self.builder.add(kind, name, inputs=inputs)
             else:
                 handler(call)
+        if told("inplace"):
+            self._layer[sources[0]] = self._layer[node]
 
     def _dense(self, call: _Call) -> None:
         name, shape, told = call.name, call.shape, call.told
@@ -295,12 +326,21 @@ class _Reader:
     def _reshape(self, call: _Call) -> None:
         told: Any = call.node.args[1:] or (call.node.kwargs.get("shape", ()),)
         sizes = told[0] if isinstance(told[0], tuple | list) else told
-        self._reach(call, list(sizes[1:]))
+        keeps_batch = sizes and (sizes[0] in {-1, 1} or self._is_batch(sizes[0]))
+        self._reach(call, list(sizes[1:]) if keeps_batch else None)
+
+    def _is_batch(self, size: Any) -> bool:
+        """Whether a size is that of the batch: ``x.size(0)``, ``x.shape[0]``."""
+        asked = getattr(size, "args", ())[1:] or tuple(getattr(size, "kwargs", {}).values())
+        return size not in self._layer and asked == (0,)
 
     def _reach(self, call: _Call, wanted: list[Any] | None) -> None:
         """Reshape to ``wanted``, channels first, without the batch."""
+        whole = prod(call.shape)
         if not wanted or not all(isinstance(size, int) for size in wanted):
             self.builder.fault(call.name, "a reshape of all but the batch", "another")
+        elif len(wanted) == 1 and wanted[0] not in {-1, whole}:
+            self.builder.fault(call.name, f"a reshape of all but the batch, to -1 or {whole}", f"to {wanted[0]}")
         elif len(wanted) > 1:
             self.builder.add("reshape", call.name, inputs=call.inputs, shape=[*wanted[1:], wanted[0]])
         elif len(call.shape) == 1:
@@ -312,12 +352,22 @@ class _Reader:
         rank, told = len(call.shape) + 1, call.told("dim") or 0
         axis = told + rank if told < 0 else told
         joined: Any = call.node.args[0] if call.node.args else call.node.kwargs.get("tensors", ())
-        inputs = [self._layer[source] for source in joined]
+        inputs = [self._layer[source] for source in _listed(joined) if source in self._layer]
         if not 1 <= axis < rank:
             self.builder.fault(call.name, "outputs that are not joined along the batch", f"dim {told}")
         else:
             channels_last = rank - 2 if axis == 1 else axis - 2
             self.builder.add("concatenate", call.name, inputs=inputs, axis=channels_last)
+
+    def _mean(self, call: _Call) -> None:
+        """A mean over rows and columns is a global pooling."""
+        rank, axes = len(call.shape) + 1, _listed(call.told("dim"))
+        spatial = [*range(2, rank)]
+        if spatial and all(isinstance(axis, int) for axis in axes) and sorted(axis % rank for axis in axes) == spatial:
+            kind, keepdims = f"global_average_pooling{rank - 2}d", bool(call.told("keepdim"))
+            self.builder.add(kind, call.name, inputs=call.inputs, keepdims=keepdims)
+        else:
+            self.builder.fault(call.name, "a mean over rows and columns", f"over the dimensions {call.told('dim')}")
 
 
 def _listed(value: Any) -> list[Any]:

@@ -39,8 +39,12 @@ EXEMPLARS = ("Anomaly", "AutoMLP", "BiPC", "Cookie", "Jet", "Particle", "Quarks"
 _MERGES = {"add", "average", "concatenate", "dot", "maximum", "minimum", "multiply", "subtract"}
 _EXEMPLAR_NAME = re.compile(r"^([A-Za-z]+)_\d+b_\d+rf_[LR]$")
 _FIXED_POINT = re.compile(
-    r"^(?:ap_|ac_)?(u?)(fixed|int)<(\d+)(?:,(-?\d+))?(?:,(?:AP_)?(\w+))?(?:,(?:AP_)?(\w+))?(?:,\d+)?>$"
+    r"(?:(?P<ac>ac_)|(?:ap_)?(?P<unsigned>u)?)(?:int<(?P<bits>\d+)|fixed<(?P<width>\d+),(?P<integer>-?\d+))"
+    r"(?(ac)(?:,(?i:true|1|(?P<false>false|0))|(?=>)))"
+    r"(?:,(?:A[PC]_)?(?P<rounding>TRN|TRN_ZERO|RND|RND_ZERO|RND_INF|RND_MIN_INF|RND_CONV)"
+    r"(?:,(?:A[PC]_)?(?P<saturation>WRAP|SAT|SAT_ZERO|SAT_SYM)(?:,\d+)?)?)?>"
 )
+"""A type in hls4ml's words; those of ``ac_`` types stand behind whether it is signed."""
 
 _LARGEST_WIDTH = 4096
 
@@ -285,14 +289,15 @@ def parse_precision(text: str) -> Precision | None:
     """
     if text.strip() == "auto":
         return None
-    match = _FIXED_POINT.match(text.replace(" ", ""))
-    if match is None or (match[2] == "fixed" and match[4] is None):
-        raise ValueError("a type such as fixed<16,6>, int<8> or auto")
-    width = int(match[3])
-    integer = width if match[2] == "int" else int(match[4])
+    match = _FIXED_POINT.fullmatch(text.replace(" ", ""))
+    if match is None:
+        raise ValueError("a type such as fixed<16,6>, ufixed<8,1,RND_CONV,SAT>, int<8> or auto")
+    width = int(match["bits"] or match["width"])
+    integer = int(match["integer"] or width)
     if not 1 <= width <= _LARGEST_WIDTH or abs(integer) > _LARGEST_WIDTH:
         raise ValueError(f"a width from 1 to {_LARGEST_WIDTH}")
-    return Precision(width, integer, not match[1], match[5] or "TRN", match[6] or "WRAP")
+    signed = not (match["unsigned"] or match["false"])
+    return Precision(width, integer, signed, match["rounding"] or "TRN", match["saturation"] or "WRAP")
 
 
 @lru_cache(maxsize=1024)
