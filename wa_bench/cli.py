@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wa_bench.extrapolation import Scores
     from wa_bench.leaderboard.board import Board
     from wa_bench.leaderboard.gather import Sources
+    from wa_bench.learning_curve import Held
     from wa_bench.opensynth.queue import Queue
 
 app = typer.Typer(
@@ -999,9 +1000,10 @@ def _verdict(cell: dict[str, Any]) -> str:
     return f"{winner} {'+' if difference > 0 else ''}{number(difference)}"
 
 
-def _range(shares: dict[str, float]) -> str:
-    """The lowest and the highest of some shares."""
-    return f"{min(shares.values()):.0%} to {max(shares.values()):.0%}" if shares else "-"
+def _range(held: dict[str, Held]) -> str:
+    """The lowest and the highest share of the targets."""
+    shares = [each["coverage"] for each in held.values()]
+    return f"{min(shares):.0%} to {max(shares):.0%}" if shares else "-"
 
 
 def _scores(scores: Scores, metrics: tuple[str, ...]) -> list[str]:

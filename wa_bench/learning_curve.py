@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,17 @@ from wa_bench.surrogates.conformal import LEVEL, coverage
 from wa_bench.surrogates.estimator import Estimator, surrogate
 
 
+class Held(TypedDict):
+    """How often intervals hold the truth of a target: share of all designs, median width on the logarithm, by strategy.
+
+    A width of zero says that most intervals are points, for designs that the surrogate is exact for.
+    """
+
+    coverage: float
+    width: float
+    strategies: dict[str, float]
+
+
 @dataclass(frozen=True)
 class Point:
     """A surrogate and its scores.
@@ -27,15 +38,14 @@ class Point:
         designs: that it learned from.
         folder: where it is saved.
         scores: by split and metric (those that rank), the mean over the targets.
-        held: by split and target, the share of designs whose truth lies in the surrogate's 90 % interval; empty
-            without intervals.
+        held: how often its 90 % intervals hold the truth, see :func:`held`.
     """
 
     share: float
     designs: int
     folder: Path
     scores: dict[str, dict[str, float | None]]
-    held: dict[str, dict[str, float]]
+    held: dict[str, dict[str, Held]]
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
@@ -53,8 +63,13 @@ def learning_curve(
     """Fit a surrogate to shares of the training set, save each to its folder, and score each on the exam.
 
     A smaller share is part of a larger one. An interrupted fit goes on where its folder holds a checkpoint.
+
+    Raises:
+        DataError: a folder holds another surrogate, or this one with other settings.
     """
     points = []
+    for folder in folders:
+        surrogate(name, **settings).require_place(folder)
     for folder, share in folders.items():
         some = part(train, share)
         model = surrogate(name, **settings).fit(some, val, work=folder)
@@ -66,19 +81,22 @@ def learning_curve(
     return points
 
 
-def held(model: Estimator, exam: Dataset) -> dict[str, dict[str, float]]:
-    """By split and target, the share of designs whose truth lies in the surrogate's interval of level ``LEVEL``.
+def held(model: Estimator, exam: Dataset) -> dict[str, dict[str, Held]]:
+    """By split and target, how often the surrogate's intervals of level ``LEVEL`` hold the truth.
 
     Empty where the surrogate has no intervals for them.
     """
     try:
-        shares = coverage(model.interval(exam, LEVEL), exam)
+        intervals = model.interval(exam, LEVEL)
     except (NotFittedError, DataError):
         return {}
-    return {
-        str(split): dict(part.select("target", "coverage").iter_rows())
-        for (split,), part in shares.partition_by("split", as_dict=True, maintain_order=True).items()
-    }
+    found: dict[str, dict[str, Held]] = {}
+    for row in coverage(intervals, exam).iter_rows(named=True):
+        of_targets = found.setdefault(row["split"], {})
+        of_targets[row["target"]] = Held(coverage=row["coverage"], width=row["width"], strategies={})
+    for row in coverage(intervals, exam, ("split", "strategy")).iter_rows(named=True):
+        found[row["split"]][row["target"]]["strategies"][row["strategy"]] = row["coverage"]
+    return found
 
 
 def part(train: Dataset, share: float, seed: int = 0) -> Dataset:

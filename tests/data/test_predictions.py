@@ -139,3 +139,8 @@ def test_a_failed_write_leaves_the_old_file_whole(
         wb.Predictions(good.reverse(), TARGETS).write(target)
     assert target.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["p.parquet"]
+
+
+def test_predictions_show_what_they_are(oracle: pl.DataFrame, exam: wb.Dataset) -> None:
+    predictions = wb.Predictions(oracle, exam.track.target_names)
+    assert repr(predictions) == f"Predictions({oracle.height} designs, {', '.join(predictions.targets)}; predictions)"

@@ -108,6 +108,9 @@ class Predictions:
             raise PredictionsError(*faults)
         return cls.__new__(cls)._set(both, targets, path.name, ignores_unknown=True, passed_over=passed_over)
 
+    def __repr__(self) -> str:
+        return f"Predictions({self._frame.height:,} designs, {', '.join(self.targets)}; {self.origin})"
+
     def frame(self) -> pl.DataFrame:
         """``sample_id`` and the targets as Float64."""
         return self._frame

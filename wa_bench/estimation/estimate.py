@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import msgspec
 
 from wa_bench.data.dataset import Dataset
-from wa_bench.errors import Fault, NotFittedError
+from wa_bench.errors import DataError, Fault, NotFittedError
 from wa_bench.estimation.intervals import with_intervals
 from wa_bench.estimation.own import as_dataset
 from wa_bench.networks.hls4ml_config import from_config, read_config
@@ -20,7 +21,7 @@ from wa_bench.networks.network import Network, NetworkError
 from wa_bench.networks.read import read_network
 from wa_bench.networks.settings import IoType, Settings, Strategy, design
 from wa_bench.records.hls4ml import parse_precision
-from wa_bench.records.parts import find_part
+from wa_bench.records.parts import PARTS, find_part
 from wa_bench.records.schema import Design, Precision
 from wa_bench.surrogates.estimator import Estimator
 from wa_bench.surrogates.estimator import surrogate as by_name
@@ -131,12 +132,13 @@ class Estimate:
         settings = self.settings
         parameters = sum(layer.params for layer in self.network.layers)
         tools = f"{settings.tool} {settings.tool_version or ''}".strip()
+        hls4ml = f", hls4ml {settings.hls4ml_version}" if settings.hls4ml_version else ""
         return (
             f"{ascii(self.network.name)[1:-1]}: {len(self.network.layers)} layers, {parameters:,} parameters. "
             f"Estimated by {self.estimator.title}, not synthesized.\n"
             f"{settings.part}, clock {settings.clock_ns:g} ns, strategy {settings.strategy}, {settings.io_type}, "
             f"reuse factor {settings.reuse_factor}, {precision_text(settings.precision)}; "
-            f"as of {tools}, hls4ml {settings.hls4ml_version or 'of any version'}."
+            f"as of {tools}{hls4ml}."
         )
 
     def _layers(self) -> Any:
@@ -188,7 +190,10 @@ class Estimate:
     def _closing(self) -> str:
         microseconds = self["cycles_max"].value * self.settings.clock_ns / 1000
         known = {
-            None: f"Whether it fits is not known: no capacities of {self.settings.part} at hand.",
+            None: (
+                f"Whether it fits is not known: no capacities of {self.settings.part} at hand. "
+                f"Known are parts that begin with {known_parts()}."
+            ),
             "fits": f"It fits {self.settings.part}: the whole interval of each resource lies within the part.",
             "does not fit": f"It does not fit {self.settings.part}: the interval of a resource lies beyond the part.",
             "unsure": f"Unsure whether it fits {self.settings.part}: an interval reaches beyond, or is not known.",
@@ -218,13 +223,14 @@ def estimate(
         input_shape: for a PyTorch module: the shape of its input without the batch.
         known: designs with truth to measure the error of a surrogate without intervals on (see ``with_intervals``).
         settings: fields of ``wa_bench.networks.settings.Settings``, such as ``part``, ``strategy``, ``reuse_factor``,
-            ``precision="fixed<8,3>"``; they win over ``config``.
+            ``precision="fixed<8,3>"``; they win over ``config``. A ``tool`` brings the versions of its own records,
+            where none is named.
 
     Raises:
         NetworkError: all faults of the network, or of the settings.
         UnknownNameError: no such surrogate.
         NotFittedError: the surrogate needs training.
-        DataError: the folder holds no saved surrogate.
+        DataError: the folder holds no saved surrogate, or the surrogate answers with truth alone.
         MissingToolError: the package that reads the format is not installed.
     """
     estimator = _estimator(surrogate)
@@ -258,7 +264,7 @@ def settings_of(config: Settings | dict[Any, Any] | str | os.PathLike[str] | Non
         base = Settings() if config is None else read_config(Path(config))
     known = {field.name: field.type for field in msgspec.structs.fields(Settings)}
     faults: list[Fault] = []
-    checked = {}
+    checked: dict[str, Any] = {}
     for name, value in settings.items():
         if value is None:
             continue
@@ -268,10 +274,21 @@ def settings_of(config: Settings | dict[Any, Any] | str | os.PathLike[str] | Non
             faults += error.faults
     if faults:
         raise NetworkError(*faults)
-    return msgspec.structs.replace(base, **checked)
+    of_tool = {} if checked.get("tool", base.tool) == base.tool else _VERSIONS[checked["tool"]]
+    return msgspec.structs.replace(base, **(of_tool | checked))
 
 
-_CHOICES = {"strategy": get_args(Strategy), "io_type": get_args(IoType)}
+_VERSIONS: dict[str, dict[str, str | None]] = {
+    "vivado": {"tool_version": Settings().tool_version, "hls4ml_version": Settings().hls4ml_version},
+    "yosys": {"tool_version": "0.70", "hls4ml_version": None},
+}
+"""Synthesis tools of the records that there are, and versions to assume; those of opensynth know no hls4ml."""
+_CHOICES = {"strategy": get_args(Strategy), "io_type": get_args(IoType), "tool": tuple(_VERSIONS)}
+_TEXTS = {
+    "part": (r"\w[\w.+-]*", "a part number such as xcu250-figd2104-2L-e"),
+    "tool_version": (r"\d[\w.+-]*", "a version such as 2024.2"),
+    "hls4ml_version": (r"\d[\w.+-]*", "a version such as 1.1.0"),
+}
 
 
 def _checked(name: str, value: Any, known: dict[str, Any]) -> Any:
@@ -281,10 +298,17 @@ def _checked(name: str, value: Any, known: dict[str, Any]) -> Any:
         raise NetworkError(Fault(place, f"one of {', '.join(known)}", "an unknown setting"))
     if name == "precision" and isinstance(value, str):
         return read_precision(value, place)
+    if name in _CHOICES and isinstance(value, str):
+        value = value.lower()
+        if value not in _CHOICES[name]:
+            raise NetworkError(Fault(place, " or ".join(_CHOICES[name]), ascii(value)[:80]))
+    pattern, expected = _TEXTS.get(name, ("", ""))
+    if pattern and isinstance(value, str) and not re.fullmatch(pattern, value, re.ASCII):
+        raise NetworkError(Fault(place, expected, ascii(value)[:80]))
     try:
-        return msgspec.convert(value.lower() if name in _CHOICES and isinstance(value, str) else value, known[name])
+        return msgspec.convert(value, known[name])
     except msgspec.ValidationError as error:
-        expected = " or ".join(_CHOICES.get(name, ())) or str(error).removeprefix("Expected ")
+        expected = expected or " or ".join(_CHOICES.get(name, ())) or str(error).removeprefix("Expected ")
         raise NetworkError(Fault(place, expected, ascii(value)[:80])) from None
 
 
@@ -313,6 +337,11 @@ def precision_text(precision: Precision | None) -> str:
     return f"{sign}fixed<{precision.width},{precision.integer}{shown}>"
 
 
+def known_parts() -> str:
+    """First letters of the parts whose capacities are known, for a message."""
+    return ", ".join(part.prefix for part in PARTS)
+
+
 def worst(verdicts: Sequence[Verdict | None]) -> Verdict | None:
     """The worst of some verdicts, those that are not known left out; None if there is none."""
     order: tuple[Verdict, ...] = ("does not fit", "unsure", "fits")
@@ -333,6 +362,10 @@ def _estimator(surrogate: str | os.PathLike[str] | Estimator) -> Estimator:
     if isinstance(surrogate, os.PathLike) or os.sep in surrogate or Path(surrogate).is_dir():
         return Estimator.load(surrogate)
     found = by_name(surrogate)
+    if found.sees_truth:
+        raise DataError(
+            Fault("surrogate", "one that predicts", f"{surrogate}, which answers with the truth it is told")
+        )
     if found.needs_training:
         raise NotFittedError(f"surrogate {surrogate!r} needs training; give the folder of a saved one")
     return found

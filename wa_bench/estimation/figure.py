@@ -53,6 +53,16 @@ def _figure(sweep: Sweep) -> Figure:
     from matplotlib import colormaps
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+    from matplotlib.ticker import LogFormatter
+
+    def plain(value: float) -> str:
+        return f"{value:,.10g}"
+
+    class Between(LogFormatter):
+        """Labels between powers of ten, where the range is so narrow that there are some."""
+
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return plain(x) if super().__call__(x, pos) else ""
 
     figure = Figure(figsize=(8, 5.2), layout="constrained")
     axes = figure.subplots()
@@ -74,9 +84,9 @@ def _figure(sweep: Sweep) -> Figure:
                 color=colour,
                 markerfacecolor=colour if is_filled else "white",
             )
-    cheapest, dearest = fronts[0][1], fronts[-1][1]
-    for designs, offset in ((cheapest, (0, -13)), (dearest, (0, 7))):
-        front = designs.filter("pareto").sort("cycles_max")
+    labelled = {0: (0, -13), len(fronts) - 1: (0, 7)}  # the narrowest type below, the widest above
+    for number, offset in labelled.items():
+        front = fronts[number][1].filter("pareto").sort("cycles_max")
         for row in front.gather_every(max(1, (front.height - 1) // (_LABELS_A_FRONT - 1))).iter_rows(named=True):
             place = (row["cycles_max"], row["utilization"] * 100)
             text = f"reuse {row['reuse_factor']}"
@@ -85,7 +95,8 @@ def _figure(sweep: Sweep) -> Figure:
     axes.set(xscale="log", yscale="log", xlabel="latency [clock cycles]")
     axes.set_ylabel(f"most used resource [% of {sweep.base.settings.part}]")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+        axis.set_major_formatter(lambda value, _: plain(value))
+        axis.set_minor_formatter(Between())
     axes.set_title(
         f"{ascii(sweep.base.network.name)[1:-1]}: estimated by {sweep.base.estimator.title}, not synthesized",
         fontsize=10,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import polars as pl
 
 from wa_bench.data.dataset import Dataset, load
 from wa_bench.errors import DataError, Fault
 from wa_bench.estimation.known_errors import KNOWN_ERRORS
-from wa_bench.surrogates.conformal import LEVEL
+from wa_bench.surrogates.conformal import LEVEL, Floats, Groups, around, bounds, groups_of
 from wa_bench.surrogates.estimator import Estimator
 from wa_bench.surrogates.pieces import tools
 from wa_bench.tracks.track import track
@@ -25,8 +23,9 @@ def with_intervals(estimator: Estimator, dataset: Dataset, known: Dataset | None
     Intervals of the surrogate's own are for the synthesis tools that they were measured on. Else a margin is its error
     on designs with truth of the same tool: on ``known``, if given, whatever their tool; else the error on record for
     that tool (``known_errors``); else that on the exam of the embedded track. Where there is none of these, the bounds
-    are null. Whether an error on some designs holds for others is not known. The words say if the surrogate learned
-    from designs of other tools only.
+    are null. An error on designs at hand is taken for each group by itself, as intervals are (see
+    :mod:`~wa_bench.surrogates.conformal`). Whether an error on some designs holds for others is not known. The words
+    say if the surrogate learned from designs of other tools only.
 
     Raises:
         DataError: the surrogate does not answer, or no known design has truth.
@@ -51,32 +50,28 @@ def with_intervals(estimator: Estimator, dataset: Dataset, known: Dataset | None
         embedded = load(_TRACK, track(_TRACK).exam_splits)
         known = embedded if set(asked_of) <= set(tools(embedded)) else None
     if known is not None:
-        factors, count = _measured(estimator, known)
-        where = f"{count} designs ({', '.join(known.splits)} of {known.track.name}; truth: {known.track.truth})"
+        errors, groups = _measured(estimator, known)
+        radius = bounds(errors, groups, groups_of(dataset, answers), LEVEL)
+        where = f"{len(errors)} designs ({', '.join(known.splits)} of {known.track.name}; truth: {known.track.truth})"
     elif stated is not None:
-        factors, where = stated.factors, stated.measured_on
+        factors = np.log([stated.factors[name] for name in names])
+        radius, where = np.tile(factors, (answers.height, 1)), stated.measured_on
     else:
         missing = f"{note}no error of {estimator.name} on designs of {named} is known; hand some over: known="
-        bounds = [pl.lit(None, pl.Float64).alias(f"{name}{end}") for name in names for end in ("_low", "_high")]
-        return answers.with_columns(bounds), missing
-    bounds = [bound for name in names for bound in _bounds(name, factors[name])]
-    return answers.with_columns(bounds), f"{note}the error of {estimator.name} that {LEVEL:.0%} kept within, of {where}"
+        untold = [pl.lit(None, pl.Float64).alias(f"{name}{end}") for name in names for end in ("_low", "_high")]
+        return answers.with_columns(untold), missing
+    joined = answers.join(around(answers, names, radius), on="sample_id", maintain_order="left")
+    return joined, f"{note}the error of {estimator.name} that {LEVEL:.0%} kept within, of {where}"
 
 
-def _measured(estimator: Estimator, known: Dataset) -> tuple[Mapping[str, float], int]:
-    """Factor by target within which the error kept for ``LEVEL`` of the designs, and the number of them."""
+def _measured(estimator: Estimator, known: Dataset) -> tuple[Floats, Groups]:
+    """Errors on the logarithm of the designs that have truth, and their groups, (designs, targets) each."""
     truth = known.truth()
     pairs = truth.join(estimator.predict(known).frame(), on="sample_id", suffix="_predicted")
     if pairs.is_empty():
         raise DataError(Fault(repr(known), "designs with truth to measure the surrogate's error on", "none"))
-    factors = {}
-    for name in known.track.target_names:
-        predicted, true = (pairs.get_column(column).to_numpy() + 1 for column in (f"{name}_predicted", name))
-        error = np.abs(np.log(np.maximum(predicted, 1) / true))
-        factors[name] = float(np.exp(np.quantile(error, LEVEL, method="higher")))
-    return factors, pairs.height
-
-
-def _bounds(name: str, factor: float) -> tuple[pl.Expr, pl.Expr]:
-    low = ((pl.col(name) + 1) / factor - 1).clip(lower_bound=0).alias(f"{name}_low")
-    return low, ((pl.col(name) + 1) * factor - 1).alias(f"{name}_high")
+    errors = pairs.select(
+        (pl.col(f"{name}_predicted").clip(lower_bound=0).log1p() - pl.col(name).log1p()).abs().alias(name)
+        for name in known.track.target_names
+    )
+    return errors.to_numpy(), groups_of(known, pairs)

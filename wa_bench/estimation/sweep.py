@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 
 from wa_bench.errors import Fault
-from wa_bench.estimation.estimate import Estimate, precision_text, read_precision
+from wa_bench.estimation.estimate import Estimate, known_parts, precision_text, read_precision
 from wa_bench.estimation.intervals import with_intervals
 from wa_bench.estimation.own import as_dataset
 from wa_bench.networks.network import WEIGHTED, NetworkError
-from wa_bench.networks.settings import ReuseFactor, design
+from wa_bench.networks.settings import ReuseFactor, Settings, design
 from wa_bench.records.parts import find_part
 from wa_bench.records.reuse import valid_reuse_factors
 from wa_bench.records.schema import Design, Precision
@@ -38,7 +38,8 @@ class Sweep:
     ``frame`` has one row a design: ``reuse_factor``, ``precision`` as text, each target with ``_low`` and ``_high``,
     ``utilization`` of the resource that is used most, which is ``bottleneck``, ``verdict``, and ``pareto``: whether no
     other design of the same precision is better in ``cycles_max`` or ``utilization`` and no worse in the other. There
-    is a front for each precision, as fewer bits always cost less, and what they cost in accuracy is not estimated.
+    is a front for each precision, as what fewer bits cost in accuracy is not estimated. Fewer bits mostly cost less,
+    not always: products too narrow for DSP blocks are built of LUTs.
     """
 
     base: Estimate
@@ -100,11 +101,15 @@ def sweep(
 ) -> Sweep:
     """The network of an estimate over a grid, with all other settings as they are, predicted in one batch.
 
+    What is swept holds for every layer: reuse factors or types that the settings give single layers or kinds of layers
+    give way. One value alone, that of the estimate itself, is no sweep: they stay.
+
     Args:
         base: the estimate.
         reuse_factors: those to ask for; where None, those that are valid for some layer, thinned to two dozen. Of
             several that come to the same in every layer the first is kept.
-        precisions: default types to try; where None, widths from 2 to 16 with the integer bits in proportion.
+        precisions: default types to try; where None, widths from 2 to 16 with the integer bits in proportion. Types
+            that the network itself tells stay.
 
     Raises:
         NetworkError: the part is not known, or a setting is at fault.
@@ -112,11 +117,15 @@ def sweep(
     settings = base.settings
     part = find_part(settings.part)
     if part is None:
-        raise NetworkError(Fault("setting part", "a part whose capacities are known", settings.part))
+        raise NetworkError(Fault("setting part", f"a part whose capacities are known: {known_parts()}", settings.part))
     asked = default_reuse_factors(base) if reuse_factors is None else _checked(reuse_factors)
     types = default_precisions(settings.precision) if precisions is None else [*map(_type, precisions)]
     if len(asked) * len(types) > _MOST_DESIGNS:
         raise NetworkError(Fault("the grid", f"at most {_MOST_DESIGNS:,} designs", f"{len(asked) * len(types):,}"))
+    if asked != [settings.reuse_factor]:
+        settings = _without(settings, reuse_factor=None)
+    if types != [settings.precision]:
+        settings = _without(settings, types={})
     designs: list[Design] = []
     rows, seen = [], set()
     for precision, reuse_factor in product(dict.fromkeys(types), sorted(set(asked))):
@@ -144,6 +153,16 @@ def sweep(
         .alias("verdict"),
     )
     return Sweep(base, table.with_columns(pareto=_pareto(table)).drop("sample_id"), source)
+
+
+def _without(settings: Settings, **nothing: Any) -> Settings:
+    """The settings without what they give single layers and kinds of layers of a field."""
+    fields = ("by_kind", "by_name")
+    kept = {
+        name: {key: msgspec.structs.replace(own, **nothing) for key, own in getattr(settings, name).items()}
+        for name in fields
+    }
+    return msgspec.structs.replace(settings, **kept)
 
 
 def default_reuse_factors(base: Estimate) -> list[int]:

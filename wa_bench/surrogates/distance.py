@@ -21,12 +21,12 @@ FAR = 5.0
 class References:
     """Designs by their features in units of the spread of each feature, at most :data:`FAR` from the mean.
 
-    Features without spread count as they are.
+    Features without spread count for nothing: the references do not tell what they are worth.
 
     Attributes:
         points: (references, features), standardized.
         mean: (features,).
-        spread: (features,).
+        spread: (features,), infinite where there is none.
     """
 
     points: Floats
@@ -37,7 +37,7 @@ class References:
     def of(cls, features: npt.NDArray[np.float64]) -> Self:
         """The rows of ``features`` as references."""
         spread = features.std(axis=0)
-        mean, spread = features.mean(axis=0), np.where(spread > _SMALLEST_SPREAD, spread, 1.0)
+        mean, spread = features.mean(axis=0), np.where(spread > _SMALLEST_SPREAD, spread, np.inf)
         points = ((features - mean) / spread).clip(-FAR, FAR)
         return cls(points.astype(np.float32), mean.astype(np.float32), spread.astype(np.float32))
 

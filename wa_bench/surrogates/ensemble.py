@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -32,7 +33,7 @@ class Ensemble(Estimator):
         members: surrogates by name, to be fitted with their default settings, or folders of saved ones.
     """
 
-    members: tuple[str, ...] = ("analytic", "trees", "gnn", "transformer")
+    members: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("analytic", "trees", "gnn", "transformer")
 
     name = "ensemble"
     title = "Ensemble"
@@ -81,7 +82,7 @@ class Ensemble(Estimator):
 
     def _write_state(self, folder: Path) -> None:
         for place, (name, member) in enumerate(zip(self.members, self._members, strict=True)):
-            member.save(_folder(folder, place, name))
+            member._save(_folder(folder, place, name))
         write_text(folder / _STATE, json.dumps(self._weights, indent=2) + "\n")
 
     def _read_state(self, folder: Path) -> None:

@@ -14,7 +14,7 @@ from dataclasses import asdict, fields
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import Annotated, Any, ClassVar, Self, cast
 from zipfile import BadZipFile
 
 import msgspec
@@ -34,6 +34,12 @@ _SETTINGS_FILE = "surrogate.json"
 _HISTORY_FILE = "history.json"
 CHECKPOINT_FILE = "checkpoint.safetensors"
 """What an unfinished training leaves."""
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Seed = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Dropout = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -76,8 +82,9 @@ class Estimator(ABC):
 
     ``title``, ``family``, ``method`` (how it predicts), ``owes`` (data that went into it before any training) and
     ``control`` (whether it only bounds the scale) are for the card of a submission. Only one that ``sees_truth`` is
-    handed targets and estimates when it predicts: the oracle. After ``fit`` there is ``origin``, and in ``history``
-    what was watched in training, a line an epoch; empty for surrogates without epochs.
+    handed targets and estimates when it predicts: the oracle. One that ``resumes`` goes on from the checkpoint of
+    an interrupted training. After ``fit`` there is ``origin``, and in ``history`` what was watched in training, a line
+    an epoch; empty for surrogates without epochs.
     """
 
     name: ClassVar[str]
@@ -88,6 +95,7 @@ class Estimator(ABC):
     control: ClassVar[bool] = False
     needs_training: ClassVar[bool] = True
     sees_truth: ClassVar[bool] = False
+    resumes: ClassVar[bool] = False
     origin: Origin | None = None
     history: Sequence[Mapping[str, float | None]] = ()
     _conformal: Conformal | None = None
@@ -102,9 +110,12 @@ class Estimator(ABC):
                 ends as if it had not been interrupted.
 
         Raises:
-            DataError: no design of ``train`` has every target, or its records are no designs.
+            DataError: no design of ``train`` has every target, or its records are no designs; or ``work`` is no place
+                for this surrogate (see :meth:`require_place`).
         """
         _require_designs(train)
+        if work is not None:
+            self.require_place(work)
         if train.truth().is_empty():
             raise DataError(Fault(repr(train), "designs with every target to learn from", "none"))
         self._conformal = None
@@ -170,14 +181,48 @@ class Estimator(ABC):
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write settings, data fingerprint, history and learned state to ``folder``; no pickle.
 
-        A checkpoint of the training that is there is done with, and goes.
+        A checkpoint of the training that is there is done with, and goes. One that was saved there before is replaced
+        if its settings are the same.
 
         Raises:
             NotFittedError: there is nothing to save yet.
+            DataError: the folder holds another surrogate, or this one with other settings.
         """
         if self.needs_training and self.origin is None:
             raise NotFittedError(f"surrogate {self.name!r} is not fitted yet; there is nothing to save")
-        folder = Path(folder)
+        self.require_place(folder)
+        self._save(Path(folder))
+
+    def require_place(self, folder: str | os.PathLike[str]) -> None:
+        """Refuse a folder that holds another surrogate, finished or not, or this one with other settings.
+
+        Raises:
+            DataError: it does.
+        """
+        file, checkpoint = Path(folder) / _SETTINGS_FILE, Path(folder) / CHECKPOINT_FILE
+        faults = []
+        expected = f"no surrogate, or {self.name} with the same settings"
+        remedy = "take another folder, or remove this one"
+        if file.exists():
+            try:
+                about = msgspec.json.decode(file.read_bytes(), type=_Saved)
+            except (msgspec.MsgspecError, OSError) as error:
+                faults.append(Fault(str(file), expected, f"a damaged file ({error})", remedy))
+            else:
+                own = msgspec.json.decode(msgspec.json.encode(self.settings()))
+                changed = [
+                    f"{name}={json.dumps(value)}" for name, value in about.settings.items() if own.get(name) != value
+                ]
+                if about.surrogate != self.name:
+                    faults.append(Fault(str(file), expected, about.surrogate, remedy))
+                elif about.settings != own:
+                    faults.append(Fault(str(file), expected, " ".join([self.name, *changed]), remedy))
+        if checkpoint.exists() and not self.resumes:
+            faults.append(Fault(str(checkpoint), expected, "the unfinished training of another", remedy))
+        if faults:
+            raise DataError(*faults)
+
+    def _save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for left_over in (_HISTORY_FILE, INTERVALS_FILE):
             (folder / left_over).unlink(missing_ok=True)
@@ -270,14 +315,23 @@ def surrogate(name: str, **settings: Any) -> Estimator:
 
     Raises:
         UnknownNameError: no such surrogate, or no such setting.
+        DataError: a value of another type, or out of bounds.
         MissingToolError: a package that it needs is not installed.
     """
+    return _made(name, settings, strict=True)
+
+
+def _made(name: str, settings: Mapping[str, Any], *, strict: bool) -> Estimator:
     kind = kind_of(name)
     accepted = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     for setting in settings:
         if setting not in accepted:
             raise UnknownNameError(f"setting of surrogate {name}", setting, accepted or ["(none)"])
-    return kind(**settings)
+    try:
+        return msgspec.convert(settings, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        expected = "values of their types, within their bounds"
+        raise DataError(Fault(f"settings of surrogate {name}", expected, str(error))) from None
 
 
 def fitted(
@@ -289,7 +343,8 @@ def fitted(
 
     Raises:
         UnknownNameError: no such surrogate, or no such setting.
-        DataError: it cannot be fitted (see :meth:`Estimator.fit`).
+        DataError: it cannot be fitted (see :meth:`Estimator.fit`), or the folder holds the unfinished training of
+            another.
     """
     model = surrogate(name, **settings)
     try:
@@ -298,6 +353,7 @@ def fitted(
         kept = None
     if kept is not None and kept.origin == Origin.of(train, val) and _identity(kept) == _identity(model):
         return kept
+    (Path(folder) / _SETTINGS_FILE).unlink(missing_ok=True)
     model.fit(train, val, work=folder)
     model.save(folder)
     return model
@@ -313,9 +369,8 @@ def settings_of(name: str, given: Sequence[str]) -> dict[str, Any]:
 
     Raises:
         UnknownNameError: no such surrogate, or no such setting.
-        DataError: texts that are no settings, or values of another type.
+        DataError: texts that are no settings, or values of another type or out of bounds.
     """
-    kind = kind_of(name)
     settings = {}
     for text in given:
         key, equals, value = text.partition("=")
@@ -325,9 +380,5 @@ def settings_of(name: str, given: Sequence[str]) -> dict[str, Any]:
             settings[key] = yaml.safe_load(value)
         except yaml.YAMLError:
             raise DataError(Fault(f"setting {key}", "a value in YAML", repr(value))) from None
-    surrogate(name, **settings)
-    try:
-        model = msgspec.convert(settings, kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise DataError(Fault(f"settings of surrogate {name}", "values of their types", str(error))) from None
+    model = _made(name, settings, strict=False)
     return {key: getattr(model, key) for key in settings}

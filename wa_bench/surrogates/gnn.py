@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wa_bench.errors import needs_extra
+from wa_bench.surrogates.estimator import Count, Positive
 from wa_bench.surrogates.ratio import Correcting, RatioNetwork
 from wa_bench.surrogates.training import Batch, Shape, pooled
 
@@ -22,9 +23,9 @@ class GraphNetwork(Correcting):
         depth: rounds of messages.
     """
 
-    learning_rate: float = 3e-3
-    width: int = 48
-    depth: int = 3
+    learning_rate: Positive = 3e-3
+    width: Count = 48
+    depth: Count = 3
 
     name = "gnn"
     title = "Graph network on the analytic estimate"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from wa_bench.errors import needs_extra
+from wa_bench.surrogates.estimator import Count, Dropout, NotNegative, Positive
 from wa_bench.surrogates.neural import Neural
 from wa_bench.surrogates.published import NUMBERS, ONE_HOT, PUBLISHED, PublishedNetwork
 from wa_bench.surrogates.training import Batch, Schedule, Shape, pooled
@@ -33,17 +34,17 @@ class PaperGraphNetwork(Neural):
         dropout: share of numbers left out in training.
     """
 
-    epochs: int = 200
-    batch_size: int = 1024
-    learning_rate: float = 3e-3
-    weight_decay: float = 5e-6
+    epochs: Count = 200
+    batch_size: Count = 1024
+    learning_rate: Positive = 3e-3
+    weight_decay: NotNegative = 5e-6
     schedule: Schedule = "plateau"
-    patience: int = 30
-    clip: float | None = None
-    width: int = 512
-    heads: int = 5
-    depth: int = 5
-    dropout: float = 0.3
+    patience: Count = 30
+    clip: Positive | None = None
+    width: Count = 512
+    heads: Count = 5
+    depth: Count = 5
+    dropout: Dropout = 0.3
 
     name = "gnn-paper"
     title = "GNN of the wa-hls4ml paper (GATv2)"

@@ -13,7 +13,7 @@ import polars as pl
 from wa_bench.data.dataset import Dataset
 from wa_bench.errors import DataError, Fault
 from wa_bench.surrogates.arrays import read_arrays, write_arrays
-from wa_bench.surrogates.estimator import Estimator
+from wa_bench.surrogates.estimator import Count, Estimator, NotNegative, Positive, Seed
 from wa_bench.surrogates.inputs import View, read
 from wa_bench.surrogates.training import (
     Network,
@@ -52,18 +52,19 @@ class Neural(Estimator):
         device: ``auto`` (CUDA where present), or a name as torch knows it.
     """
 
-    epochs: int = 100
-    batch_size: int = 1024
-    fewest_steps: int = 1
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
+    epochs: Count = 100
+    batch_size: Count = 1024
+    fewest_steps: Count = 1
+    learning_rate: Positive = 1e-3
+    weight_decay: NotNegative = 1e-4
     schedule: Schedule = "one-cycle"
-    patience: int = 100
-    clip: float | None = 1.0
-    seed: int = 0
-    threads: int = 1
+    patience: Count = 100
+    clip: Positive | None = 1.0
+    seed: Seed = 0
+    threads: Count = 1
     device: str = "auto"
 
+    resumes = True
     view: ClassVar[View]
 
     def __post_init__(self) -> None:

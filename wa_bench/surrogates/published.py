@@ -144,13 +144,14 @@ class PublishedNetwork(Network):
 
     def prepare(self, train: Inputs) -> None:
         """Take means, spreads and caps from the training set."""
-        for name, values in (
-            ("number", train.layers[:, : self._numbers]),
-            ("label", np.log(train.targets + _LOG_FLOOR)),
+        for name, values, without in (
+            ("number", train.layers[:, : self._numbers], np.inf),  # counts for nothing
+            ("label", np.log(train.targets + _LOG_FLOOR), 1.0),
         ):
             spread = values.std(axis=0, dtype=np.float64)
+            spread = np.where(spread > _SMALLEST_SPREAD, spread, without)
             self.get_buffer(f"{name}_mean").copy_(torch.from_numpy(values.mean(axis=0, dtype=np.float64)))
-            self.get_buffer(f"{name}_spread").copy_(torch.from_numpy(np.where(spread > _SMALLEST_SPREAD, spread, 1.0)))
+            self.get_buffer(f"{name}_spread").copy_(torch.from_numpy(spread))
         self.get_buffer("largest").copy_(torch.from_numpy(train.targets.max(axis=0)))
 
     def inputs(self, batch: Batch) -> Tensor:

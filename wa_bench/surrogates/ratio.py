@@ -9,6 +9,7 @@ Traps of the data, and what is done about them:
 
 - *Zeros* (a third of all designs use no DSP blocks): ratios are learned of designs that use some, and whether one does
   is a probability of its own, which starts from whether the estimate is zero. Below one half the answer is zero.
+- *Unseen settings*: a number without spread in the training set counts for nothing, whatever a design has there.
 - *Far designs*: a ratio stays within what the training set held, and a value below ``margin`` times the larger of the
   training set's largest and the estimate. Inputs farther than ``_FAR`` standard deviations count as that far.
 - *Whole numbers*: answers are rounded to the step of the training set, one or a half (half blocks of BRAM).
@@ -21,11 +22,14 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
+from typing import Annotated
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from wa_bench.errors import needs_extra
+from wa_bench.surrogates.estimator import Count, Dropout, NotNegative
 from wa_bench.surrogates.features import NUMERIC
 from wa_bench.surrogates.inputs import PHYSICS, Inputs
 from wa_bench.surrogates.neural import Neural
@@ -54,11 +58,11 @@ class Correcting(Neural):
         margin: how far an answer may lie beyond the training set's largest, as a factor.
     """
 
-    epochs: int = 60
-    fewest_steps: int = 10
-    weight_decay: float = 1e-1
-    dropout: float = 0.1
-    margin: float = 1.5
+    epochs: Count = 60
+    fewest_steps: Count = 10
+    weight_decay: NotNegative = 1e-1
+    dropout: Dropout = 0.1
+    margin: Annotated[float, msgspec.Meta(ge=1)] = 1.5
 
     view = PHYSICS
 
@@ -120,7 +124,7 @@ class RatioNetwork(Network):
         }
         for name, value in found.items():
             if name in {"layer_spread", "design_spread"}:
-                value = np.where(value > _SMALLEST_SPREAD, value, 1.0)  # noqa: PLW2901
+                value = np.where(value > _SMALLEST_SPREAD, value, np.inf)  # noqa: PLW2901
             self.get_buffer(name).copy_(torch.from_numpy(value))
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:

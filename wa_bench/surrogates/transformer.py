@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wa_bench.errors import needs_extra
+from wa_bench.surrogates.estimator import Count, Positive
 from wa_bench.surrogates.ratio import Correcting, RatioNetwork
 from wa_bench.surrogates.training import Batch, Sequences, Shape, pooled, sequences
 
@@ -27,10 +28,10 @@ class Transformer(Correcting):
         heads: of the attention.
     """
 
-    learning_rate: float = 1e-3
-    width: int = 64
-    depth: int = 2
-    heads: int = 4
+    learning_rate: Positive = 1e-3
+    width: Count = 64
+    depth: Count = 2
+    heads: Count = 4
 
     name = "transformer"
     title = "Transformer on the analytic estimate"
@@ -40,6 +41,11 @@ class Transformer(Correcting):
         "corrects the logarithm of the analytic estimate, by layer and for the design as a whole; whether a figure is "
         "zero is a probability of its own; answers are capped and rounded as the training set is."
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width % self.heads:
+            raise ValueError(f"Expected a width that is a multiple of the heads, got {self.width} and {self.heads}")
 
     def _network(self, shape: Shape) -> _Transformer:
         return _Transformer(shape, self.width, self.depth, self.heads, self.dropout, self.margin)

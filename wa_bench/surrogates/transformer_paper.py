@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wa_bench.errors import needs_extra
+from wa_bench.surrogates.estimator import Count, Dropout, NotNegative, Positive
 from wa_bench.surrogates.neural import Neural
 from wa_bench.surrogates.published import NUMBERS, ONE_HOT, PUBLISHED, PublishedNetwork
 from wa_bench.surrogates.training import Batch, Schedule, Shape, sequences
@@ -31,17 +32,17 @@ class PaperTransformer(Neural):
         dropout: share of numbers left out in training.
     """
 
-    epochs: int = 250
-    batch_size: int = 1024
-    learning_rate: float = 1e-5
-    weight_decay: float = 0.0
+    epochs: Count = 250
+    batch_size: Count = 1024
+    learning_rate: Positive = 1e-5
+    weight_decay: NotNegative = 0.0
     schedule: Schedule = "constant"
-    patience: int = 250
-    clip: float | None = None
-    width: int = 512
-    heads: int = 8
-    depth: int = 2
-    dropout: float = 0.1
+    patience: Count = 250
+    clip: Positive | None = None
+    width: Count = 512
+    heads: Count = 8
+    depth: Count = 2
+    dropout: Dropout = 0.1
 
     name = "transformer-paper"
     title = "Transformer of the wa-hls4ml paper"
@@ -52,6 +53,11 @@ class PaperTransformer(Neural):
         "training set."
     )
     view = PUBLISHED
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width % self.heads:
+            raise ValueError(f"Expected a width that is a multiple of the heads, got {self.width} and {self.heads}")
 
     def _network(self, shape: Shape) -> _PaperTransformer:
         return _PaperTransformer(shape, self.width, self.heads, self.depth, self.dropout)

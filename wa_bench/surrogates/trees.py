@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from wa_bench.data.dataset import Dataset
 from wa_bench.errors import DataError, Fault, needs_extra
 from wa_bench.files import replacing
 from wa_bench.surrogates import analytic, features
-from wa_bench.surrogates.estimator import Estimator
+from wa_bench.surrogates.estimator import Count, Estimator, Positive, Seed
 from wa_bench.surrogates.pieces import learnable
 
 _STATE = "trees.skops"
@@ -39,12 +40,12 @@ class Trees(Estimator):
         threads: OpenMP threads; more than the free cores make it many times slower.
     """
 
-    iterations: int = 100
-    learning_rate: float = 0.1
-    leaves: int = 15
-    min_samples_leaf: int = 5
-    seed: int = 0
-    threads: int = 1
+    iterations: Count = 100
+    learning_rate: Positive = 0.1
+    leaves: Annotated[int, msgspec.Meta(ge=2)] = 15
+    min_samples_leaf: Count = 5
+    seed: Seed = 0
+    threads: Count = 1
 
     name = "trees"
     title = "Gradient-boosted trees"
