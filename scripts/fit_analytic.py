@@ -18,10 +18,12 @@ from scipy.optimize import nnls
 
 import wa_bench as wb
 from wa_bench.surrogates import features
-from wa_bench.surrogates.opensynth_rules import ff_terms, lut_terms
+from wa_bench.surrogates.opensynth_rules import depth_terms, ff_terms, lut_terms
 
 ALLOWANCE = 50
 """Resources that count as small change: errors are taken relative to the truth and this many."""
+RESOURCE_TERMS = {"ff": ff_terms(), "lut": lut_terms()}
+"""Of the rules of opensynth, by column of the record."""
 
 
 def main() -> None:
@@ -36,27 +38,23 @@ def main() -> None:
 
 def fit_opensynth() -> None:
     train, val = (wb.load("opensynth", split).frame().collect() for split in ("train", "val"))
-    for target, terms in (("ff", ff_terms()), ("lut", lut_terms())):
+    for target, terms in RESOURCE_TERMS.items():
         factors = fit(sums(train, terms), train[target])
         print(f"{target}: {factors}")
         for name, frame in (("train", train), ("val", val)):
             report(name, sums(frame, terms), frame[target], factors)
-    fit_depth(train)
+    print(f"levels of adder graphs: {fit_depth(train)}")
 
 
-def fit_depth(train: pl.DataFrame) -> None:
-    """Levels of adder graphs: their designs' cycles are one a layer and the levels."""
+def fit_depth(train: pl.DataFrame) -> dict[str, float]:
+    """Factors of the levels of adder graphs: their designs' cycles are one a layer and the levels."""
     graphs = train.filter(pl.col("strategy") == "distributed_arithmetic")
-    of_layer = {
-        "constant": pl.lit(1.0),
-        "inputs": pl.col("n_in").log(2),
-        "width": pl.col("weight_bits").log(2),
-    }
-    products = {name: pl.when(pl.col("n_in") > 0).then(term).otherwise(0) for name, term in of_layer.items()}
-    terms = sums(graphs, products)
+    terms = sums(
+        graphs, {name: pl.when(pl.col("n_in") > 0).then(term).otherwise(0) for name, term in depth_terms().items()}
+    )
     levels = (graphs["cycles_max"] - terms["constant"]).to_numpy()
     factors, *_ = np.linalg.lstsq(terms.to_numpy() / levels[:, None], np.ones(len(levels)))
-    print(f"levels of adder graphs: {dict(zip(products, factors.round(2).tolist(), strict=True))}")
+    return dict(zip(terms.columns, factors.round(2).tolist(), strict=True))
 
 
 def fit_rows(folder: Path) -> None:

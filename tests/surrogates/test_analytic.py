@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -11,12 +13,14 @@ from hypothesis import strategies as st
 import wa_bench as wb
 from wa_bench.opensynth import sampling, schedule
 from wa_bench.opensynth.describe import recorded_layers
-from wa_bench.opensynth.network import Network
+from wa_bench.opensynth.layers import Add, Product
+from wa_bench.opensynth.network import Block, Network
+from wa_bench.opensynth.network import Settings as Drawn
 from wa_bench.records.columns import to_frame
 from wa_bench.records.reuse import closest_valid_reuse_factor, valid_reuse_factors
 from wa_bench.records.schema import Design, Layer, Precision, Provenance
-from wa_bench.surrogates import features
-from wa_bench.surrogates.analytic import TARGETS, estimate, exactness
+from wa_bench.surrogates import features, opensynth_rules
+from wa_bench.surrogates.analytic import TARGETS, Analytic, estimate, exactness
 
 SIXTEEN = Precision(16, 6, signed=True)
 
@@ -36,10 +40,10 @@ def dense(n_in: int, n_out: int, reuse: int, bits: int = 8, **fields: object) ->
     )
 
 
-def plain(kind: str, width: int, source: int, **fields: object) -> Layer:
+def plain(kind: str, width: int, *sources: int, **fields: object) -> Layer:
     return Layer(
         kind=kind,
-        inputs=(source,),
+        inputs=sources,
         in_shape=(width,),
         out_shape=(width,),
         params=0,
@@ -334,3 +338,166 @@ def test_the_valid_reuse_factor_is_what_counts(design: Design) -> None:
     asked, built = design.reuse_factor, design.layers[0].reuse_factor
     assert built == closest_valid_reuse_factor(16, 8, asked) != asked
     assert one(design)["interval_max"] == built
+
+
+@pytest.mark.parametrize("strategy", ["resource", "latency"])
+@pytest.mark.parametrize("tool", ["vivado", "yosys"])
+@given(st.lists(st.sampled_from([16, 32, 64]), min_size=2, max_size=5))
+def test_branches_work_side_by_side(strategy: str, tool: str, reuse: list[int]) -> None:
+    """As many cycles as the slowest branch alone, whatever the others."""
+    made = [
+        design(
+            plain("input", 16),
+            *(dense(16, 16, factor, inputs=(0,)) for factor in factors),
+            plain("add", 16, *range(1, len(factors) + 1)),
+            strategy=strategy,
+            tool=tool,
+        )
+        for factors in (reuse, [max(reuse)])
+    ]
+    found = estimate(to_frame(made, Design))
+    for name in ("cycles_min", "cycles_max", "interval_max"):
+        assert found[name].n_unique() == 1
+
+
+@given(
+    st.sampled_from(["resource", "latency"]),
+    st.sampled_from([1, 4, 12]),
+    st.sampled_from([Block("dense", 8), Block("conv", 8, (3,), 2), Block("conv", 8, (4,), 1)]),
+    st.integers(1, 4),
+)
+def test_branches_of_generated_networks_keep_their_schedule(
+    strategy: str, reuse: int, block: Block, branches: int
+) -> None:
+    """The sampler draws skips only, so the branches are set beside one another here."""
+    in_shape = (12,) if block.kind == "dense" else (12, 4)
+    network = Network("branches", in_shape, (block,), Drawn(strategy, reuse, 8, 8), 0)
+    source, branch = network.layers
+    assert isinstance(branch, Product)
+    layers = [source, branch]
+    for _ in range(branches):
+        layers.append(replace(branch))
+        merge = (len(layers) - 2, len(layers) - 1)
+        layers.append(Add(inputs=merge, in_shape=branch.out_shape, bits=8, fraction=0, shifts=(0, 0), relu=False))
+    vars(network)["layers"] = tuple(layers)
+    row = one(as_design(network))
+    assert row["cycles_max"] == schedule.latency_cycles(network)
+    assert row["interval_max"] == schedule.initiation_interval(network)
+
+
+@given(st.integers(1, 8), st.sampled_from(["latency", "distributed_arithmetic", "resource"]), st.integers(8, 16))
+def test_pixels_share_the_multipliers_of_a_convolution(pixels: int, strategy: str, bits: int) -> None:
+    weight = Precision(bits, 1, signed=True)
+    product = dense(27, 8, 1, weight=weight)
+    convolution = msgspec.structs.replace(
+        product, kind="conv1d", kernel=(9,), strides=(1,), in_shape=(pixels + 8, 3), out_shape=(pixels, 8)
+    )
+    found = estimate(to_frame([design(layer, strategy=strategy) for layer in (product, convolution)], Design))
+    assert found["dsp"].n_unique() == 1
+    assert (found["dsp"][0] > 0) == (strategy != "distributed_arithmetic")
+
+
+def normalized(*before: Layer, **fields: object) -> list[Layer]:
+    """Layers, and batch normalization of the last of them, which a dense layer reads."""
+    source, width = len(before) - 1, before[-1].out_shape[0]
+    weight = Precision(16, 6, signed=True)
+    scaled = plain("batch_normalization", width, source, weight=weight, result=SIXTEEN)
+    return [*before, msgspec.structs.replace(scaled, **fields), dense(width, 8, 1, inputs=(source + 1,))]
+
+
+START = plain("input", 16, result=SIXTEEN)
+INNER = dense(16, 32, 1, inputs=(0,))
+RELU = plain("activation", 32, 1, activation="relu", result=SIXTEEN)
+
+
+@pytest.mark.parametrize("tool", ["vivado", "yosys"])
+@pytest.mark.parametrize("strategy", ["latency", "resource", "distributed_arithmetic"])
+def test_normalization_behind_a_product_folds_into_it(tool: str, strategy: str) -> None:
+    with_it = normalized(START, INNER)
+    made = [
+        design(*layers, strategy=strategy, tool=tool)
+        for layers in (with_it, with_it[:-1], [START, INNER, dense(32, 8, 1, inputs=(1,))], [START, INNER])
+    ]
+    folded, folded_last, without, without_last = estimate(to_frame(made, Design)).rows()
+    assert folded == without
+    assert folded_last == without_last
+
+
+@pytest.mark.parametrize(
+    ("layers", "values"),
+    [
+        (normalized(START), 16),
+        (normalized(START, INNER, RELU), 32),
+        (normalized(START, INNER, RELU, reuse_factor=5), 7),
+        (normalized(START, msgspec.structs.replace(INNER, activation="tanh")), 32),
+        ([*normalized(START, INNER), plain("add", 32, 1)], 32),
+    ],
+    ids=["first", "behind ReLU", "shared", "behind a product with an activation", "product read twice"],
+)
+@pytest.mark.parametrize("strategy", ["latency", "resource"])
+def test_normalization_that_stands_alone_multiplies_each_value(layers: list[Layer], values: int, strategy: str) -> None:
+    table = features.layers(to_frame([design(*layers, strategy=strategy)], Design))
+    row = table.filter(pl.col("kind") == "batch_normalization").row(0, named=True)
+    assert row["dsp"] == values
+    assert row["bram"] == 0
+    assert row["interval"] == row["cycles"] == max(layer.reuse_factor for layer in layers)
+    ours = verdict(design(*layers, strategy=strategy, tool="yosys"))
+    assert {ours[name] for name in TARGETS} == {"estimated"}
+
+
+@pytest.mark.parametrize(("kind", "products"), [("multiply", 32), ("dot", 32), ("add", 0), ("average", 0)])
+def test_merges_that_multiply_take_a_multiplier_a_value(kind: str, products: int) -> None:
+    beside = dense(16, 32, 1, inputs=(0,))
+    merge = plain(kind, 32, 1, 2)
+    eight = Precision(8, 4, signed=True)
+    narrow = [msgspec.structs.replace(layer, result=eight) for layer in (INNER, beside)]
+    wide_row, narrow_row = (
+        features.layers(to_frame([design(START, *layers, merge)], Design)).row(-1, named=True)
+        for layers in ([INNER, beside], narrow)
+    )
+    assert (wide_row["dsp"], narrow_row["dsp"]) == (products, 0)
+    assert (narrow_row["lut"] > wide_row["lut"]) == (products > 0)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        plain("multiply", 32, 1),
+        plain("dot", 32, 1),
+        plain("maximum", 32, 1),
+        plain("elu", 32, 1),
+        plain("global_max_pooling1d", 32, 1),
+        plain("permute", 32, 1),
+        plain("zero_padding1d", 32, 1),
+        msgspec.structs.replace(
+            INNER, inputs=(1,), kind="conv1d", kernel=(3,), in_shape=(16, 2), out_shape=(16, 2), padding="same"
+        ),
+    ],
+    ids=lambda layer: layer.kind,
+)
+def test_only_what_the_generator_builds_is_called_exact(layer: Layer) -> None:
+    alone = verdict(design(START, INNER, tool="yosys"))
+    assert alone["dsp"] == alone["cycles_max"] == alone["interval_max"] == "exact"
+    told = verdict(design(START, INNER, layer, tool="yosys"))
+    assert {told[name] for name in TARGETS} == {"estimated"}
+
+
+def test_fitted_constants_are_those_of_the_script_on_todays_data() -> None:
+    """Where the train split changed: run ``scripts/fit_analytic.py`` and raise ``features.VERSION``."""
+    file = Path(__file__).parents[2] / "scripts" / "fit_analytic.py"
+    spec = importlib.util.spec_from_file_location("fit_analytic", file)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    train = wb.load("opensynth", "train").frame().collect()
+    found = {name: script.fit(script.sums(train, terms), train[name]) for name, terms in script.RESOURCE_TERMS.items()}
+    assert found["ff"] == pytest.approx(opensynth_rules.FF_FACTORS, abs=0.0011)
+    assert found["lut"] == pytest.approx(opensynth_rules.LUT_FACTORS, abs=0.0011)
+    assert script.fit_depth(train) == pytest.approx(opensynth_rules.DEPTH_FACTORS, abs=0.011)
+
+
+@pytest.mark.parametrize("text", [Analytic.method, Analytic.owes], ids=["method", "owes"])
+def test_the_card_says_what_the_constants_were_read_off(text: str) -> None:
+    for told in ("depth of adder graphs", "train split", "block RAM and cycles", "single public records"):
+        assert told in text

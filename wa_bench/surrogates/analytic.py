@@ -13,7 +13,8 @@ DSP             exact for 2layer and 3layer designs  exact
 BRAM, FF, LUT   estimated                            estimated
 =============== ==================================== ===================================
 
-So is everything of a design with a layer of a kind that is not known: such a layer adds nothing.
+Estimated is also everything of a design with a layer of a kind that is not known, which adds nothing, and of an
+opensynth design with a layer that its generator does not build.
 """
 
 from __future__ import annotations
@@ -86,10 +87,14 @@ class Analytic(Estimator):
     family = "analytic"
     method = (
         "Closed-form counts and cycles from the tools' own rules, hls4ml's and those of the generator of these "
-        "designs: reuse factors, multipliers, memory words, tables, pipelines. Nothing is trained; constants of LUTs "
-        "and flip-flops were fitted once on the train split."
+        "designs: reuse factors, multipliers, memory words, tables, pipelines. Nothing is trained; constants that no "
+        "rule gives were read off once: of LUTs, flip-flops and depth of adder graphs by a fit to opensynth's "
+        "train split, of hls4ml's LUTs, flip-flops, block RAM and cycles off public rows and single public records."
     )
-    owes = "constants of LUTs and flip-flops only: opensynth, train split, and public rows of wa-hls4ml"
+    owes = (
+        "constants only: LUTs, flip-flops, depth of adder graphs of opensynth, its train split; LUTs, flip-flops, "
+        "block RAM and cycles of hls4ml, public rows and single public records (test, exemplar)"
+    )
     needs_training = False
 
     def _predict(self, frame: pl.DataFrame, targets: tuple[str, ...]) -> list[pl.Series]:

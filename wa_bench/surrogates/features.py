@@ -10,9 +10,10 @@ Columns of a layer, zero where they do not apply. Sources: *hls4ml* is the code 
 
 Who it is
     ``row``, ``position`` (index of the design in the frame, and of the layer in the design), ``kind`` (as recorded),
-    ``role`` (:data:`ROLES`), ``function`` (of an activation), ``strategy``, ``toolchain``, ``chained`` (it reads the
-    layer before it), ``last`` (of its design), ``typed`` (the record tells the widths), ``streamed`` (values come pixel
-    by pixel), ``modern`` (hls4ml 1.0 or later, on Vitis HLS), ``clock_ns``.
+    ``role`` (:data:`ROLES`), ``function`` (of an activation), ``strategy``, ``toolchain``, ``inputs`` (positions of the
+    layers that it reads), ``chained`` (it reads the layer before it), ``last`` (of its design, but for wires),
+    ``typed`` (the record tells the widths), ``streamed`` (values come pixel by pixel), ``modern`` (hls4ml 1.0 or later,
+    on Vitis HLS), ``clock_ns``.
 Geometry
     ``values_in``, ``values_out``: numbers in and out, product of the shape.
     ``channels``: values of one pixel of the output. ``pixels_in``, ``pixels_out``: pixels, product of the other sizes.
@@ -24,14 +25,15 @@ Geometry
     ``in_``, ``out_``, ``kernel_``, ``stride_`` with ``rows`` and ``columns``: the sizes themselves; a series is a row.
 Matrix product
     ``n_in``, ``n_out``: inputs and outputs of one product: dense width, or window times channels, and filters.
-    ``reuse``: the valid reuse factor (:mod:`wa_bench.records.reuse`; hls4ml), products that share one multiplier.
+    ``reuse``: the valid reuse factor (:mod:`wa_bench.records.reuse`; hls4ml), products that share one multiplier; also
+    of a batch normalization that stands alone.
     ``multipliers``: ``n_in n_out / reuse``, multiplications a cycle.
     ``macs``: ``n_in n_out pixels_out``, multiplications an inference.
     ``biased``: whether it adds a bias.
 Widths, bits
-    ``weight_bits``, ``input_bits``, ``output_bits``: of weights, of what it reads (the result type of the layer that
-    it reads; pooling, flatten, dropout and the like hand theirs on) and of its result; the model's default where the
-    record says ``auto`` or nothing, else 16.
+    ``weight_bits``, ``input_bits``, ``output_bits``: of weights (of a batch normalization that stands alone: of its
+    factors), of what it reads (the result type of the layer that it reads; pooling, flatten, dropout and the like hand
+    theirs on) and of its result; the model's default where the record says ``auto`` or nothing, else 16.
     ``accumulator_bits``: of the sums: as recorded, else ``weight + input + ceil(log2 n_in) + 1`` (hls4ml's
     inference of types: exact sums and a bias).
     ``weight_fraction``: bits of the weights behind the binary point.
@@ -60,12 +62,16 @@ import polars as pl
 from wa_bench.records.parts import capacities
 from wa_bench.surrogates import hls4ml_rules, opensynth_rules
 from wa_bench.surrogates.hardware import blocks, log2_ceil
+from wa_bench.surrogates.paths import readers
 
-VERSION = 1
+VERSION = 2
 """Raised by each change of what these columns or the rules say: surrogates that learned from others are not loaded."""
 
 ROLES = ("input", "product", "activation", "pooling", "merge", "normalization", "routing", "unknown")
-"""What a layer does to the cost. An unknown one adds nothing; a routing one is wires."""
+"""What a layer does to the cost. An unknown one adds nothing; a routing one is wires.
+
+So is batch normalization that folds into the product that it reads: one without an activation, that nothing else reads.
+"""
 
 COSTS = ("cycles", "interval", "dsp", "bram", "ff", "lut")
 """Columns that the rules of a toolchain add."""
@@ -246,7 +252,6 @@ def _described(frame: pl.DataFrame) -> pl.DataFrame:
             (pl.col("io_type") == "io_stream").fill_null(value=False).alias("streamed"),
             pl.col("clock_ns").fill_null(_UNKNOWN_CLOCK),
             pl.col("precision").struct.field("width").alias("told_bits"),
-            (pl.col("layers").list.len().cast(pl.Int64) - 1).alias("final"),
             pl.int_ranges(pl.col("layers").list.len()).alias("position"),
             "layers",
         )
@@ -257,14 +262,15 @@ def _described(frame: pl.DataFrame) -> pl.DataFrame:
             _role().alias("role"),
             _function().alias("function"),
             pl.col("told_bits").fill_null(_UNKNOWN_BITS).alias("default_bits"),
-            (pl.col("position") == pl.col("final")).alias("last"),
         )
         .collect()
     )
     return (
-        exploded.lazy()
-        .with_columns(_output_bits())
-        .with_columns(_read("output_bits").alias("input_bits"), *_geometry())
+        exploded.with_columns(readers(exploded))
+        .lazy()
+        .with_columns(_folds().alias("folds"))
+        .with_columns(_role_in_place().alias("role"), _output_bits())
+        .with_columns(_is_last().alias("last"), _read("output_bits", "default_bits").alias("input_bits"), *_geometry())
         .with_columns(*_product())
         .with_columns(*_work())
         .select("row", "position", "kind", "role", "function", "strategy", "toolchain", *_KEPT)
@@ -273,6 +279,7 @@ def _described(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 _KEPT = (
+    "inputs",
     "chained",
     "last",
     "typed",
@@ -322,6 +329,21 @@ def _role() -> pl.Expr:
     )
 
 
+def _folds() -> pl.Expr:
+    """Whether batch normalization behind this layer goes into its weights."""
+    plain = pl.col("activation").is_null() | (pl.col("activation") == "linear")
+    return (pl.col("role") == "product") & plain & (pl.col("readers") == 1)
+
+
+def _role_in_place() -> pl.Expr:
+    folded = (pl.col("role") == "normalization") & _read("folds", pl.lit(value=False))
+    return pl.when(folded).then(pl.lit("routing")).otherwise("role")
+
+
+def _is_last() -> pl.Expr:
+    return pl.col("position") == pl.col("position").filter(pl.col("role") != "routing").max().over("row")
+
+
 def _function() -> pl.Expr:
     """Name of the activation that a layer is; null for other layers."""
     kind = pl.col("kind")
@@ -336,12 +358,12 @@ def _output_bits() -> pl.Expr:
     return own.forward_fill().alias("output_bits")
 
 
-def _read(column: str) -> pl.Expr:
-    """The column of the first layer that a layer reads; the model's default for the first layer."""
+def _read(column: str, otherwise: str | pl.Expr) -> pl.Expr:
+    """The column of the first layer that a layer reads; of a layer that reads none, what is said otherwise."""
     source = pl.col("inputs").list.first()
     earlier = pl.min_horizontal(source, pl.col("position") - 1).clip(lower_bound=0).fill_null(0)
     place = pl.int_range(pl.len(), dtype=pl.Int64) - pl.col("position") + earlier
-    return pl.when(source.is_null()).then(pl.col("default_bits")).otherwise(pl.col(column).gather(place))
+    return pl.when(source.is_null()).then(otherwise).otherwise(pl.col(column).gather(place))
 
 
 def _geometry() -> list[pl.Expr]:
@@ -383,6 +405,7 @@ def _volume(shape: str) -> pl.Expr:
 def _product() -> list[pl.Expr]:
     """What the rules of matrix products are made of, and the sizes of windows."""
     is_product, sliding = pl.col("role") == "product", pl.col("kind").str.contains("^conv|pooling")
+    normalizes, told_reuse = pl.col("role") == "normalization", pl.col("reuse_factor").fill_null(1).clip(lower_bound=1)
     window = pl.when(sliding).then(pl.col("kernel_rows") * pl.col("kernel_columns")).otherwise(1)
     n_in = pl.when(is_product).then(window * pl.col("channels_in")).otherwise(0)
     n_out = pl.when(is_product).then(pl.col("units")).otherwise(0)
@@ -401,10 +424,12 @@ def _product() -> list[pl.Expr]:
         n_in.alias("n_in"),
         n_out.alias("n_out"),
         pl.when(is_product)
-        .then(pl.col("reuse_factor").fill_null(1).clip(lower_bound=1).clip(upper_bound=n_in * n_out))
+        .then(told_reuse.clip(upper_bound=n_in * n_out))
+        .when(normalizes)
+        .then(told_reuse)
         .otherwise(0)
         .alias("reuse"),
-        pl.when(is_product).then(weight_bits).otherwise(0).alias("weight_bits"),
+        pl.when(is_product | normalizes).then(weight_bits).otherwise(0).alias("weight_bits"),
         pl.when(is_product)
         .then(pl.coalesce(pl.col("accumulator").struct.field("width"), accumulator))
         .otherwise(0)

@@ -8,7 +8,8 @@ Sources of the rules:
 *code*
     hls4ml 0.8.1 and 1.1.0: the reuse loop runs once a step with an initiation interval of one; operand and output of
     each step are found by index, the output through a ROM of ``reuse`` words where ``reuse > n_in``; a convolution
-    runs the reuse loop for each pixel; tables have 1024 entries of 18 bits.
+    runs the reuse loop for each pixel; tables have 1024 entries of 18 bits; batch normalization that does not fold into
+    a product multiplies each value, ``reuse`` of them by one multiplier, and so do merges that multiply, unshared.
 *rows*
     Constants read off the public rows of the 2layer and 3layer families (an older tabular export of wa-hls4ml, 76
     rows at hand; least squares by ``scripts/fit_analytic.py``): registers and LUTs a bit of a dataflow layer. They hold
@@ -25,6 +26,7 @@ from __future__ import annotations
 import polars as pl
 
 from wa_bench.surrogates.hardware import blocks, glorot_steps, log2_ceil, multiplied_share, nonzero_share
+from wa_bench.surrogates.paths import longest
 
 _WORKING = ("product", "activation", "merge", "normalization", "pooling")
 """Roles of layers that become hardware of their own."""
@@ -96,17 +98,22 @@ def schedules(table: pl.DataFrame) -> pl.DataFrame:
     """One row a design: ``row cycles_min cycles_max interval_max`` (clock cycles).
 
     Dataflow: layers work one after the other; each hands over in two cycles, or three where it waits (rows: 76 of 76).
-    Streamed: all layers work at once, and the slowest decides. Pipeline: depths add up.
+    Streamed: all layers work at once, and the slowest decides. Pipeline: depths add up. Branches work side by side, so
+    what counts is the longest path.
     """
-    total, slowest = pl.col("cycles").sum(), pl.col("interval").arg_max()
-    facts = table.group_by("row").agg(
-        (_is_convolution() & pl.col("streamed")).any().alias("streamed"),
-        (_is_dataflow().first() & (pl.col("n_in") > 0).any()).alias("dataflow"),
-        (pl.col("n_in") > 0).sum().alias("products"),
-        total.alias("total"),
-        pl.col("interval").max().ceil().alias("interval_max"),
-        pl.col("reuse").get(slowest).alias("reuse"),
-        (pl.col("padded").get(slowest) > 0).alias("padded"),
+    slowest = pl.col("interval").arg_max()
+    paths = longest(table, least=pl.col("cycles"), most=pl.col("cycles") + (pl.col("n_in") > 0))
+    facts = (
+        table.hstack(paths)
+        .group_by("row")
+        .agg(
+            (_is_convolution() & pl.col("streamed")).any().alias("streamed"),
+            (_is_dataflow().first() & (pl.col("n_in") > 0).any()).alias("dataflow"),
+            pl.col("least", "most").max(),
+            pl.col("interval").max().ceil().alias("interval_max"),
+            pl.col("reuse").get(slowest).alias("reuse"),
+            (pl.col("padded").get(slowest) > 0).alias("padded"),
+        )
     )
     last_word = pl.col("interval_max") - 1 + pl.when("padded").then(_PADDED_CYCLES).otherwise(0)
     return facts.select(
@@ -114,14 +121,14 @@ def schedules(table: pl.DataFrame) -> pl.DataFrame:
         pl.when("streamed")
         .then((last_word - pl.col("reuse")).clip(lower_bound=0))
         .when("dataflow")
-        .then(pl.col("total") - 1)
-        .otherwise(pl.col("total").ceil())
+        .then(pl.col("least") - 1)
+        .otherwise(pl.col("least").ceil())
         .alias("cycles_min"),
         pl.when("streamed")
         .then(last_word)
         .when("dataflow")
-        .then(pl.col("total") + pl.col("products") - 1)
-        .otherwise(pl.col("total").ceil())
+        .then(pl.col("most") - 1)
+        .otherwise(pl.col("least").ceil())
         .alias("cycles_max"),
         "interval_max",
     )
@@ -131,14 +138,16 @@ def exact() -> dict[str, pl.Expr]:
     """For a layer, whether its rule is exact, by column; a design is where all of its layers are.
 
     So for chains of dense layers of the resource strategy, each with a valid reuse factor above its number of inputs,
-    hls4ml 0.x (or untold), all inputs at once, no activations but linear ones: the 2layer and 3layer families. DSP
-    blocks also need operands that are decided: one of 6 bits or less, or 8 bits and more beside one of 9 to 18, a
-    port of the block. Rows of smaller reuse factors were not at hand; the rules hold for them as far as is known.
+    hls4ml 0.x (or untold), all inputs at once, no activations but linear ones, no batch normalization (quantized layers
+    may not take it in): the 2layer and 3layer families. DSP blocks also need operands that are decided: one of 6 bits
+    or less, or 8 bits and more beside one of 9 to 18, a port of the block. Rows of smaller reuse factors were not at
+    hand; the rules hold for them as far as is known.
     """
     reuse, n_in, n_out = pl.col("reuse"), pl.col("n_in"), pl.col("n_out")
     valid = (reuse > n_in) & (reuse % n_in == 0) & ((n_in * n_out) % reuse == 0)
     dense = (pl.col("kind") == "dense") & (n_in > 0) & valid
-    wires = pl.col("role").is_in(["input", "routing"]) | (pl.col("function") == "linear").fill_null(value=False)
+    routing = (pl.col("role") == "routing") & (pl.col("kind") != "batch_normalization")
+    wires = (pl.col("role") == "input") | routing | (pl.col("function") == "linear").fill_null(value=False)
     grid = (
         (pl.col("strategy") == "resource")
         & ~pl.col("streamed")
@@ -153,12 +162,18 @@ def exact() -> dict[str, pl.Expr]:
 
 
 def _operands() -> tuple[pl.Expr, pl.Expr]:
-    """The narrower and the wider operand of a product."""
-    return pl.min_horizontal("weight_bits", "input_bits"), pl.max_horizontal("weight_bits", "input_bits")
+    """The narrower and the wider operand of a product; those of a merge are taken for alike."""
+    other = pl.when(pl.col("weight_bits") > 0).then("weight_bits").otherwise("input_bits")
+    return pl.min_horizontal(other, "input_bits"), pl.max_horizontal(other, "input_bits")
 
 
 def _is_convolution() -> pl.Expr:
     return (pl.col("n_in") > 0) & (pl.col("kind") != "dense")
+
+
+def _scales() -> pl.Expr:
+    """Whether a layer without a matrix product multiplies its values."""
+    return (pl.col("role") == "normalization") | pl.col("kind").is_in(["multiply", "dot"])
 
 
 def _is_dataflow() -> pl.Expr:
@@ -172,15 +187,18 @@ def _steps() -> pl.Expr:
 
 def _dsp_ready() -> pl.Expr:
     narrow, wide = _operands()
-    shared = pl.col("strategy") != "distributed_arithmetic"
-    return (shared & (narrow >= DSP_BITS) & (wide > DSP_BITS) & (pl.col("n_in") > 0)).cast(pl.Int64)
+    multiplies = ((pl.col("n_in") > 0) & (pl.col("strategy") != "distributed_arithmetic")) | _scales()
+    return (multiplies & (narrow >= DSP_BITS) & (wide > DSP_BITS)).cast(pl.Int64)
 
 
 def _instances() -> pl.Expr:
     """Multipliers that are built. The resource strategy builds all; the others only those that weights need."""
-    needed = pl.col("macs") * multiplied_share(pl.col("_steps"))
+    needed = pl.col("n_in") * pl.col("n_out") * multiplied_share(pl.col("_steps"))
+    scaled = pl.when(pl.col("kind") == "dot").then("values_in").otherwise(_word())
     return (
-        pl.when(pl.col("strategy") == "resource")
+        pl.when(_scales())
+        .then((scaled / pl.col("reuse").clip(lower_bound=1)).ceil())
+        .when(pl.col("strategy") == "resource")
         .then(pl.col("multipliers"))
         .when(pl.col("n_in") > 0)
         .then(pl.min_horizontal(pl.col("multipliers"), needed))
@@ -209,7 +227,9 @@ def _own_interval() -> pl.Expr:
         .then(step)
         .when(pl.col("streamed") & (pl.col("role") == "pooling"))
         .then(pl.col("positions"))
-        .when(pl.col("streamed") & pl.col("role").is_in(["activation", "merge", "normalization"]))
+        .when(pl.col("role") == "normalization")
+        .then(pl.col("reuse") * pl.when("streamed").then("pixels_in").otherwise(1))
+        .when(pl.col("streamed") & pl.col("role").is_in(["activation", "merge"]))
         .then(pl.col("pixels_in"))
         .otherwise(pl.lit(1))
         .cast(pl.Float64)
@@ -241,6 +261,8 @@ def _cycles() -> pl.Expr:
         .then(pl.when(pl.col("_dataflow")).then(_QUANTIZER_CYCLES).otherwise(0))
         .when(pl.col("role").is_in(["merge", "pooling"]))
         .then(1)
+        .when(pl.col("role") == "normalization")
+        .then(pl.col("interval"))
         .otherwise(0)
         .cast(pl.Float64)
     )
@@ -248,7 +270,7 @@ def _cycles() -> pl.Expr:
 
 def _block_rams() -> list[pl.Expr]:
     """Memories by 18 kbit block."""
-    shared = (pl.col("strategy") == "resource") & (pl.col("reuse") > 1)
+    shared = (pl.col("strategy") == "resource") & (pl.col("reuse") > 1) & (pl.col("n_in") > 0)
     slots = (pl.col("reuse") / pl.col("n_in").clip(lower_bound=1)).ceil()
     index_bits = log2_ceil(slots)
     reads = (pl.col("values_in") / 2).ceil()  # two values read a block at once
@@ -311,7 +333,8 @@ def _ff() -> pl.Expr:
 
 def _lut() -> pl.Expr:
     total, bits_in = pl.col("accumulator_bits"), pl.col("input_bits")
-    soft = pl.when(pl.col("dsp_ready") > 0).then(0.0).otherwise(_LUT_PRODUCT * pl.col("weight_bits") * bits_in)
+    narrow, wide = _operands()
+    soft = pl.when(pl.col("dsp_ready") > 0).then(0.0).otherwise(_LUT_PRODUCT * narrow * wide)
     rom = pl.when(pl.col("_weights_in_blocks")).then(0.0).otherwise(_LUT_ROM * pl.col("memory_bits"))
     output = pl.when("modern").then(_MODERN_LUT_OUTPUT).otherwise(_LUT_OUTPUT)
     chosen = pl.when("modern").then(_MODERN_LUT_INPUT * bits_in).otherwise(0.0)
@@ -325,7 +348,7 @@ def _lut() -> pl.Expr:
         .when(pl.col("lookups") > 0)
         .then(_LUT_LOOKUP * _word() * bits_in)
         .when(pl.col("role").is_in(_WORKING[1:]))
-        .then(_word() * pl.max_horizontal("input_bits", "output_bits"))
+        .then(_word() * pl.max_horizontal("input_bits", "output_bits") + pl.col("_instances") * soft)
         .otherwise(0.0)
     )
     unrolled = pl.col("n_in") * pl.col("n_out") * nonzero_share(pl.col("_steps")) * total * _LUT_UNROLLED

@@ -2,7 +2,8 @@
 
 Cycles, intervals and DSP blocks are the generator's own schedule and structure (``wa_bench/opensynth``), restated as
 column expressions because a surrogate reads records only; a test draws networks and holds both to the same numbers.
-They are exact but for the depth of an adder graph (distributed arithmetic), which depends on the weights.
+They are exact but for the depth of an adder graph (distributed arithmetic), which depends on the weights, and for
+layers that the generator does not build.
 
 Flip-flops and LUTs are sums of terms that follow the structure (:func:`ff_terms`, :func:`lut_terms`, in bits), each
 with a fitted factor. The factors are those of ``python scripts/fit_analytic.py``: non-negative least squares of the
@@ -14,6 +15,7 @@ from __future__ import annotations
 import polars as pl
 
 from wa_bench.surrogates.hardware import blocks, log2_ceil
+from wa_bench.surrogates.paths import longest
 
 DSP_BITS = 8
 """Narrowest weight whose shared multiplier goes to a DSP block."""
@@ -21,54 +23,57 @@ _INDEX_BITS = 10
 """Tables have at most 1024 entries; those of so many stand in block RAM, one for each value."""
 _EXPONENTIAL_BITS = 8
 """Narrowest entry of a table of exponentials."""
-_DEPTH = (-2.39, 1.73, 1.29)
+DEPTH_FACTORS = {"constant": -2.11, "inputs": 1.68, "width": 1.2}
 """Levels of an adder graph: constant, a doubling of the inputs, a doubling of the weights' width (fitted)."""
-_FF = {
-    "words": 1.04,
-    "products": 0.937,
-    "tree": 1.136,
-    "control": 1.352,
-    "engine": 4.266,
-    "constant_products": 0.897,
-    "constant_tree": 0.964,
-    "constant_words": 0.888,
-    "adders": 0.883,
-    "delays": 0.207,
-    "line": 0.283,
-    "flatten": 0.999,
-    "pool": 2.845,
-    "counters": 11.722,
-    "lookup": 0.994,
-    "softmax": 6.354,
-    "exponential": 1.42,
-    "merge": 1.91,
+FF_FACTORS = {
+    "words": 1.038,
+    "products": 0.931,
+    "tree": 1.146,
+    "control": 1.27,
+    "engine": 6.733,
+    "constant_products": 0.881,
+    "constant_tree": 0.971,
+    "constant_words": 0.983,
+    "adders": 0.881,
+    "delays": 0.204,
+    "line": 0.252,
+    "flatten": 1.013,
+    "pool": 2.803,
+    "counters": 11.41,
+    "lookup": 0.975,
+    "softmax": 6.567,
+    "exponential": 2.094,
+    "merge": 1.928,
 }
 """Registers a bit of :func:`ff_terms` (fitted)."""
-_LUT = {
-    "select": 0.481,
-    "products": 1.124,
+LUT_FACTORS = {
+    "select": 0.48,
+    "products": 1.127,
     "tree": 0.96,
-    "accumulators": 0.552,
-    "quantizers": 2.073,
-    "outputs": 0.973,
-    "control": 2.128,
-    "constant_products": 0.576,
-    "constant_tree": 0.919,
-    "constant_quantizers": 2.141,
-    "adders": 0.72,
-    "delays": 0.131,
-    "adder_quantizers": 0.148,
-    "line": 0.213,
+    "accumulators": 0.62,
+    "quantizers": 1.907,
+    "outputs": 0.916,
+    "control": 2.272,
+    "constant_products": 0.572,
+    "constant_tree": 0.92,
+    "constant_quantizers": 2.283,
+    "adders": 0.706,
+    "delays": 0.139,
+    "adder_quantizers": 0.193,
+    "line": 0.248,
     "pool": 0.868,
-    "flatten": 27.598,
-    "lookup": 0.739,
-    "index": 0.22,
-    "softmax": 6.451,
-    "exponential": 0.086,
-    "add": 1.787,
-    "merge": 0.444,
+    "flatten": 24.873,
+    "lookup": 0.8,
+    "index": 0.134,
+    "softmax": 6.736,
+    "exponential": 0.194,
+    "add": 1.851,
+    "merge": 0.387,
 }
 """LUTs a bit of :func:`lut_terms` (fitted)."""
+_BUILT = ("input", "dense", "conv1d", "conv2d", "flatten", "dropout", "add", "concatenate")
+_FUNCTIONS = ("linear", "relu", "tanh", "sigmoid", "softmax")
+"""Kinds of layers that the generator builds, beside pooling, and functions; or that are nothing to build."""
 _AXES = ("rows", "columns")
 
 
@@ -83,8 +88,8 @@ def costs(table: pl.DataFrame) -> pl.DataFrame:
             pl.when(shared).then(pl.col("reuse")).otherwise(1).cast(pl.Float64).alias("interval"),
             (pl.col("multipliers") * pl.col("dsp_ready") + pl.col("exponentials")).alias("dsp"),
             _bram().alias("bram"),
-            pl.sum_horizontal(_FF[name] * term for name, term in ff_terms().items()).alias("ff"),
-            pl.sum_horizontal(_LUT[name] * term for name, term in lut_terms().items()).alias("lut"),
+            pl.sum_horizontal(FF_FACTORS[name] * term for name, term in ff_terms().items()).alias("ff"),
+            pl.sum_horizontal(LUT_FACTORS[name] * term for name, term in lut_terms().items()).alias("lut"),
         )
         .collect()
     )
@@ -93,19 +98,19 @@ def costs(table: pl.DataFrame) -> pl.DataFrame:
 def schedules(table: pl.DataFrame) -> pl.DataFrame:
     """One row a design: ``row cycles_min cycles_max interval_max`` (clock cycles).
 
-    A window answers when its last pixel has come in. Pixels come as fast as the slowest convolution takes windows, and
-    a new input comes when all pixels of the one before have.
+    A layer answers after the slowest of those that it reads. A window answers when its last pixel has come in. Pixels
+    come as fast as the slowest convolution takes windows, and a new input comes when all pixels of the one before have.
     """
     sliding = pl.col("streamed") & (pl.col("kind").str.starts_with("conv") | (pl.col("role") == "pooling"))
+    steps = longest(table, **{f"step_{axis}": _of(sliding, pl.col(f"stride_{axis}").log(2)) for axis in _AXES})
+    table = table.hstack(steps.select((2.0 ** pl.all()).round().name.keep()))
+    firsts = {f"first_{axis}": _of(sliding, _before_the_last(axis)) for axis in _AXES}
+    table = table.hstack(longest(table, arrival=pl.col("cycles"), **firsts))
     pixels = (
         table.lazy()
         .filter(sliding)
-        .with_columns(
-            *(pl.col(f"stride_{axis}").cum_prod().over("row").alias(f"step_{axis}") for axis in _AXES),
-            *(pl.col(f"in_{axis}").first().over("row").alias(f"size_{axis}") for axis in _AXES),
-        )
-        .with_columns(*(_first_and_span(axis) for axis in _AXES))
-        .unnest("of_rows", "of_columns")
+        .with_columns(pl.col(f"in_{axis}").first().over("row").alias(f"size_{axis}") for axis in _AXES)
+        .with_columns(((pl.col(f"out_{axis}") - 1) * pl.col(f"step_{axis}")).alias(f"span_{axis}") for axis in _AXES)
         .with_columns(_gap().alias("gap"), _last_pixel().alias("last"))
         .group_by("row")
         .agg(
@@ -115,11 +120,11 @@ def schedules(table: pl.DataFrame) -> pl.DataFrame:
         )
     )
     whole = pl.col("interval").filter(~sliding).max()
-    cycles = pl.col("cycles") + pl.col("last") * pl.col("pace")
+    cycles = pl.col("arrival") + pl.col("last") * pl.col("pace")
     return (
         table.lazy()
         .group_by("row")
-        .agg(pl.col("cycles").sum(), whole.alias("whole"))
+        .agg(pl.col("arrival").max(), whole.alias("whole"))
         .join(pixels, on="row", how="left")
         .with_columns(pl.col("last").fill_null(0), pl.col("whole", "pace", "pixels").fill_null(1))
         .select(
@@ -133,8 +138,15 @@ def schedules(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def exact() -> dict[str, pl.Expr]:
-    """For a layer, whether its rule is exact, by column; a design is where all of its layers are."""
-    known = (pl.col("role") != "unknown") & pl.col("chained") & pl.col("typed")
+    """For a layer, whether its rule is exact, by column; a design is where all of its layers are.
+
+    So for layers that the generator builds, without padding; normalization only where it folds into a product.
+    """
+    pooling = pl.col("kind").str.contains("^(max|average)_pooling[12]d$")
+    folded = (pl.col("kind") == "batch_normalization") & (pl.col("role") == "routing")
+    function = pl.col("function").is_in(_FUNCTIONS).fill_null(value=False)
+    built = pl.col("kind").is_in(_BUILT) | pooling | folded | function
+    known = built & (pl.col("padded") == 0) & pl.col("chained") & pl.col("typed")
     graph = _is_product() & (pl.col("strategy") == "distributed_arithmetic")
     return {"dsp": known, "cycles": known & ~graph, "interval": known}
 
@@ -150,9 +162,8 @@ def _lane() -> pl.Expr:
 
 def _cycles() -> pl.Expr:
     """Cycles from the last value that a layer needs to its result."""
-    constant, inputs, width = _DEPTH
     levels = log2_ceil(pl.col("n_in"))
-    depth = constant + inputs * pl.col("n_in").clip(lower_bound=1).log(2) + width * pl.col("weight_bits").log(2)
+    depth = pl.sum_horizontal(DEPTH_FACTORS[name] * term for name, term in depth_terms().items())
     product = (
         pl.when(pl.col("strategy") == "resource")
         .then(pl.col("reuse") + 4 + log2_ceil(_lane()))
@@ -167,18 +178,24 @@ def _cycles() -> pl.Expr:
         .then(5 + 2 * log2_ceil(pl.col("exponentials")))
         .when(pl.col("role") == "pooling")
         .then(2)
-        .when((pl.col("lookups") > 0) | pl.col("role").is_in(["merge", "routing"]))
+        .when((pl.col("lookups") > 0) | (pl.col("role") == "merge") | (pl.col("kind") == "flatten"))
         .then(1)
         .otherwise(0)
     )
 
 
-def _first_and_span(axis: str) -> pl.Expr:
-    """For a layer the pixel that completes its first window, and from there to that of the last, along one axis."""
-    before = pl.col(f"step_{axis}") // pl.col(f"stride_{axis}")
-    first = ((pl.col(f"kernel_{axis}") - 1) * before).cum_sum().over("row")
-    span = (pl.col(f"out_{axis}") - 1) * pl.col(f"step_{axis}")
-    return pl.struct(first.alias(f"first_{axis}"), span.alias(f"span_{axis}")).alias(f"of_{axis}")
+def depth_terms() -> dict[str, pl.Expr]:
+    """What the levels of the adder graph of a layer follow."""
+    return {
+        "constant": pl.lit(1.0),
+        "inputs": pl.col("n_in").clip(lower_bound=1).log(2),
+        "width": pl.col("weight_bits").log(2),
+    }
+
+
+def _before_the_last(axis: str) -> pl.Expr:
+    """Pixels of the input that lie between the first and the last of a window, along one axis."""
+    return (pl.col(f"kernel_{axis}") - 1) * (pl.col(f"step_{axis}") // pl.col(f"stride_{axis}"))
 
 
 def _gap() -> pl.Expr:
