@@ -36,6 +36,8 @@ TRACK = "opensynth"
 SUBMISSIONS = ROOT / "leaderboard" / "submissions"
 RESULT_FILE = "result.json"
 TOOK_FILE = "took.json"
+NO_WIDTH = 1e-6
+"""Of intervals, on the logarithm."""
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -167,9 +169,9 @@ def write_table() -> None:
         low, high = row["low"], row["high"]
         return number(row["value"]) + ("" if low is None else f" ({number(low)} to {number(high)})")
 
-    def shares(of_targets: dict[str, float]) -> str:
-        missed = [share for share in of_targets.values() if share < 1]
-        return f"{mean(missed):.1%} ({min(missed):.0%} to {max(missed):.0%})" if missed else "–"
+    def shares(of_targets: dict[str, Any]) -> str:
+        wide = [found["coverage"] for found in of_targets.values() if found["width"] > NO_WIDTH]
+        return f"{mean(wide):.1%} ({min(wide):.0%} to {max(wide):.0%})" if wide else "–"
 
     judge = wb.track(TRACK)
     columns = [(metric, split) for split in judge.exam_splits for metric in (judge.rank_by, judge.tie_breaker)]
@@ -204,9 +206,9 @@ def write_table() -> None:
     about = (
         "Written by `python scripts/make_baselines.py`. Means over the six targets, with 95 % intervals; a rank is a "
         "range where the paired test cannot part submissions, controls have none. *In 90 % interval*: of how many "
-        "designs a surrogate's own interval holds the truth: mean, lowest and highest of the targets on which it is "
-        f"not always right, whose intervals are points. One share on test has a standard error of {error:.1f} points, "
-        f"by the numbers of designs that it is made and tested with. Scored on {designs}. Truth: {judge.truth}. CPU "
+        "designs a surrogate's own interval holds the truth: mean, lowest and highest of the targets, without those "
+        f"whose intervals are points for most designs. One share on test has a standard error of {error:.1f} points, by "
+        f"the numbers of designs that it is made and tested with. Scored on {designs}. Truth: {judge.truth}. CPU "
         "seconds are of one thread."
     )
     text = f"# Reference surrogates on {TRACK}\n\n{textwrap.fill(about, 120)}\n\n"
