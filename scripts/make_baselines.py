@@ -207,8 +207,8 @@ def write_table() -> None:
         "Written by `python scripts/make_baselines.py`. Means over the six targets, with 95 % intervals; a rank is a "
         "range where the paired test cannot part submissions, controls have none. *In 90 % interval*: of how many "
         "designs a surrogate's own interval holds the truth: mean, lowest and highest of the targets, without those "
-        f"whose intervals are points for most designs. One share on test has a standard error of {error:.1f} points, by "
-        f"the numbers of designs that it is made and tested with. Scored on {designs}. Truth: {judge.truth}. CPU "
+        "whose intervals are points for most designs. By the numbers of designs that it is made and tested with, one "
+        f"share on test has a standard error of {error:.1f} points. Scored on {designs}. Truth: {judge.truth}. CPU "
         "seconds are of one thread."
     )
     text = f"# Reference surrogates on {TRACK}\n\n{textwrap.fill(about, 120)}\n\n"
