@@ -22,6 +22,7 @@ import sys
 import tempfile
 import textwrap
 import time
+from datetime import date
 from hashlib import sha256
 from math import sqrt
 from pathlib import Path
@@ -86,9 +87,8 @@ def made(name: str, work: Path, anew: bool) -> str:
     judge = wb.track(TRACK)
     train, val, exam = (wb.load(TRACK, splits) for splits in ("train", "val", judge.exam_splits))
     recipe = yaml.safe_load((BASELINES / name / "recipe.yaml").read_text())
-    submitted = recipe["submitted"]
     of = {
-        "recipe": {**recipe, "submitted": submitted.isoformat()},
+        "recipe": recipe,
         "data": {"train": train.fingerprint(), "val": val.fingerprint(), "exam": exam.fingerprint()},
         "wa_bench": wb.__version__,
     }
@@ -114,7 +114,9 @@ def made(name: str, work: Path, anew: bool) -> str:
     seconds, designs = seconds_per_design(model)
     hardware = f"one core of {processor()}, batches of {designs:,} designs"
     measured = {"seconds_per_design": float(f"{seconds:.2g}"), "hardware": hardware}
-    card = reference_card(model, judge, recipe.get("note", ""), submitted=submitted, **measured)
+    card = reference_card(
+        model, judge, recipe.get("note", ""), submitted=date.fromisoformat(recipe["submitted"]), **measured
+    )
     create(submission, card, model.predict(exam))
     report = score(submission)
     about = {
