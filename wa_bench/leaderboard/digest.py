@@ -262,7 +262,8 @@ def judged_otherwise(submission: Submission) -> pl.DataFrame:
     for truth in exam.track.other_truths:
         judged = exam.judged_by(truth.name)
         whole = replace(judged.track, exams=tuple(replace(each, groups=(ALL,)) for each in judged.track.exams))
-        for rows, _ in _scored(with_predictions(judged.exam(), submission.predictions), whole):
+        designs = judged.truth().with_columns(cluster=0, stratum=0)  # no intervals, so that all may be alike
+        for rows, _ in _scored(with_predictions(designs, submission.predictions), whole):
             tables.append(rows.select(pl.lit(truth.name).alias("truth"), *list(_OTHERWISE)[1:]))
     return pl.concat(tables)
 
