@@ -19,13 +19,10 @@ class HeldExam(Dataset):
         super().__init__(dataset.track, dataset.splits, dataset._sources, dataset._chosen)
         self._dataset = dataset
         self._records = records
-        self._judged_by: dict[str, Dataset] = {}
 
     def judged_by(self, truth: str) -> Dataset:
-        """See ``Dataset.judged_by``."""
-        if truth not in self._judged_by:
-            self._judged_by[truth] = HeldExam(super().judged_by(truth), self._frame)
-        return self._judged_by[truth]
+        """See ``Dataset.judged_by``; the records are not read again."""
+        return HeldExam(super().judged_by(truth), self._frame)
 
     def frame(self) -> pl.LazyFrame:
         """See ``Dataset.frame``."""
