@@ -5,6 +5,7 @@ import io
 import json
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -12,12 +13,14 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 import yaml
+from PIL import Image
 
+from wa_bench.evaluation.report import number
 from wa_bench.leaderboard.board import Board
 from wa_bench.leaderboard.build import build
 from wa_bench.leaderboard.gather import boards
+from wa_bench.leaderboard.pages import previews
 from wa_bench.leaderboard.pages.api import FILES
-from wa_bench.leaderboard.preview import HEIGHT, WIDTH, Shown, preview
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 
@@ -110,15 +113,43 @@ def test_the_hub_finds_the_splits_that_are_scored(site: Path, board: Board) -> N
 
 
 def test_previews_have_the_size_that_others_ask_for_and_equal_bytes(board: Board) -> None:
-    picture = preview(Shown.of(board))
-    assert picture[:8] == b"\x89PNG\r\n\x1a\n"
-    assert int.from_bytes(picture[16:20]) == WIDTH
-    assert int.from_bytes(picture[20:24]) == HEIGHT
-    assert preview(Shown.of(board)) == picture
+    for draw in (
+        partial(previews.board_preview, previews.BoardShown.of(board)),
+        *(partial(previews.submission_preview, previews.SubmissionShown.of(board, each)) for each in board.entries),
+    ):
+        picture = draw()
+        assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+        assert int.from_bytes(picture[16:20]) == previews.WIDTH
+        assert int.from_bytes(picture[20:24]) == previews.HEIGHT
+        assert draw() == picture
 
 
-def test_a_preview_is_drawn_anew_only_if_its_best_change(board: Board) -> None:
+def test_a_preview_of_the_board_is_drawn_anew_only_if_its_best_change(board: Board) -> None:
     longer = replace(board, entries=board.entries * 5)
-    shown = Shown.of(longer)
-    assert Shown.of(replace(longer, entries=longer.entries[:-1])) == shown
-    assert Shown.of(replace(longer, entries=longer.entries[::-1])) != shown
+    shown = previews.BoardShown.of(longer)
+    assert previews.BoardShown.of(replace(longer, entries=longer.entries[:-1])) == shown
+    assert previews.BoardShown.of(replace(longer, entries=longer.entries[::-1])) != shown
+
+
+def test_the_preview_of_a_submission_shows_its_scores(board: Board) -> None:
+    entry = board.entries[0]
+    shown = previews.SubmissionShown.of(board, entry)
+    for exam in shown.exams:
+        assert exam.mean == number(entry.mean("R2", exam.split))
+        cells = [number(entry.scores[f"R2@{target}", exam.split]) for target in board.track.target_names]
+        assert [value for value, _ in exam.cells] == cells
+
+
+def test_pages_of_submissions_name_a_preview_of_their_own(site: Path) -> None:
+    for page in (site / "opensynth" / "submissions").glob("*.html"):
+        place = f"opensynth/submissions/{page.stem}/preview.png"
+        assert f'<meta property="og:image" content="https://lab.example/board/{place}">' in page.read_text()
+        assert (site / place).is_file()
+
+
+def test_long_names_stay_within_the_preview(board: Board) -> None:
+    shown = previews.SubmissionShown.of(board, board.entries[0])._replace(name="W" * 300, targets=("W" * 40,) * 6)
+    picture = Image.open(io.BytesIO(previews.submission_preview(shown)))
+    assert picture.crop((previews.WIDTH - 59, 0, previews.WIDTH, previews.HEIGHT)).getcolors() == [
+        (59 * 630, (255,) * 3)
+    ]

@@ -28,6 +28,7 @@ from wa_bench.leaderboard.pages import (
     feeds,
     overview,
     pareto,
+    previews,
     submission,
     versions,
 )
@@ -36,7 +37,7 @@ from wa_bench.leaderboard.pages import files as submitted
 TITLE = "wa-bench"
 MARKER = ".wa-bench-site"
 """A file of each site, by which it is known for one; it says what the build after it need not make anew."""
-_OF_A_BOARD = (board, submission, submitted, compare, exemplars, dataset, pareto, versions)
+_OF_A_BOARD = (board, submission, submitted, compare, exemplars, dataset, pareto, versions, previews)
 _OF_ALL = (overview, api, feeds)
 
 

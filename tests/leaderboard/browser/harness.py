@@ -8,7 +8,7 @@ from typing import NamedTuple
 from wa_bench.leaderboard.board import Board
 
 INCOMPLETE, HOSTILE, CONTROL = "made-036", "made-049", "made-100"
-NUMBERS = (*range(18), 36, 49, 100)
+NUMBERS = (*range(32), 36, 49, 100)
 """Those of ``scripts/make_submissions.py`` that the site has, some of each sort."""
 KINDS = (
     "index.html",

@@ -459,3 +459,51 @@ def test_a_truth_is_chosen_alone_comes_back_from_the_address_and_says_what_it_la
     page.click("#clear")
     page.wait_for_selector('#board[data-other=""]')
     assert query(page) == {}
+
+
+LAID = "document.querySelectorAll('#board tbody tr:not([hidden])').values().filter(row => row.offsetParent).toArray()"
+
+
+def soon(page: Any, condition: str) -> bool:
+    """Whether a condition comes true within five seconds."""
+    wait = "await new Promise(done => setTimeout(done, 50))"
+    tries = f"for (let tries = 0; tries < 100; tries += 1) {{ if ({condition}) return true; {wait}; }}"
+    return page.evaluate(f"async () => {{ {tries} return false; }}")
+
+
+def test_rows_are_laid_out_as_the_reader_comes_near_them(visit: Callable[..., Any], site: Served) -> None:
+    page = visit(BOARD)
+    everybody = len(site.boards["opensynth"].entries)
+    assert page.evaluate(f"{LAID}.length") == 30 < everybody
+    page.locator(".board-scroll").evaluate("each => each.scrollTo(0, each.scrollHeight)")
+    assert soon(page, f"{LAID}.length === {everybody}")
+
+
+def test_who_searches_finds_rows_that_are_not_laid_out(visit: Callable[..., Any], site: Served) -> None:
+    last = site.boards["opensynth"].entries[-1]
+    page = visit(BOARD)
+    page.fill("input[name=q]", last.card.name)
+    assert soon(page, f"{LAID}.map(row => row.dataset.slug).includes('{last.slug}')")
+    page = visit(BOARD)
+    page.keyboard.press("Control+f")
+    assert page.evaluate(f"{LAID}.length") == len(site.boards["opensynth"].entries)
+
+
+def test_another_order_begins_at_its_top(visit: Callable[..., Any], site: Served) -> None:
+    page = visit(BOARD)
+    page.keyboard.press("Control+f")
+    page.locator(".board-scroll").evaluate("each => each.scrollTo(0, each.scrollHeight)")
+    page.locator("th[data-key=name] button").click()
+    assert page.locator(".board-scroll").evaluate("each => each.scrollTop") == 0
+    names = sorted(entry.card.name.lower() for entry in site.boards["opensynth"].entries)
+    assert page.locator("#board tbody th a").first.inner_text().lower() in names[:2]
+
+
+def test_all_rows_are_there_on_paper_and_without_a_script(visit: Callable[..., Any], site: Served) -> None:
+    everybody = len(site.boards["opensynth"].entries)
+    page = visit(BOARD)
+    page.emulate_media(media="print")
+    assert page.evaluate(f"{LAID}.length") == everybody
+    page = visit(BOARD, java_script_enabled=False)
+    shown = [row.is_visible() for row in page.locator("#board tbody tr").all()]
+    assert shown == [True] * everybody

@@ -28,11 +28,18 @@
     return;
   }
 
-  const data = WaBench.data("board-data");
+  const data = {
+    ...WaBench.data("board-data"),
+    /** The scores of all metrics: most of the page, and needed only when somebody asks for something. */
+    get metrics() {
+      return (this.read ??= WaBench.data("board-metrics"));
+    },
+  };
   const body = table.tBodies[0];
   const choices = document.getElementById("choices");
   const counted = document.getElementById("count");
   const MOST = 5;
+  const [FIRST, STEP] = [30, 30];
   const DEFAULTS = {
     metric: data.rank_by,
     exam: "",
@@ -50,18 +57,28 @@
   const state = WaBench.state(DEFAULTS);
   const SVG = "http://www.w3.org/2000/svg";
 
-  const rows = [...body.rows].map((row, place) => ({
-    row,
-    place,
-    slug: row.dataset.slug,
-    box: row.querySelector("input"),
-    text: row.textContent.toLowerCase() + " " + (row.dataset.words ?? "").toLowerCase(),
-    exams: data.exams.map((_, exam) => ({
-      mean: row.querySelector(`.m.e${exam}`),
-      cells: [...row.querySelectorAll(`.t.e${exam}`)],
-      worst: row.querySelector(`.w.e${exam}`),
-    })),
-  }));
+  /** A row and what is looked up in it, when that is asked for. */
+  class Row {
+    constructor(row, place) {
+      Object.assign(this, { row, place, slug: row.dataset.slug, box: row.querySelector("input") });
+    }
+
+    /** What the search reads. */
+    get text() {
+      return (this.words ??= this.row.textContent.toLowerCase());
+    }
+
+    /** The cells of each exam. */
+    get exams() {
+      return (this.cells ??= data.exams.map((_, exam) => ({
+        mean: this.row.querySelector(`.m.e${exam}`),
+        cells: [...this.row.querySelectorAll(`.t.e${exam}`)],
+        worst: this.row.querySelector(`.w.e${exam}`),
+      })));
+    }
+  }
+
+  const rows = [...body.rows].map((row, place) => new Row(row, place));
   const heads = [...table.tHead.querySelectorAll("th[data-key]")];
   const places = new Map([...table.querySelectorAll("col")].map((column, place) => [column.dataset.key, place]));
   const control = (name) => choices.querySelector(`[name="${name}"]`);
@@ -227,6 +244,39 @@
     showReported(state.metric);
   }
 
+  /* Rows are laid out as the reader comes near them: to lay out hundreds at once would keep the page from answering. */
+
+  const scroller = table.closest(".scroll");
+  const end = scroller.appendChild(document.createElement("div"));
+  let laid = FIRST;
+
+  function layMore(count) {
+    for (let left = count; left > 0 && laid < rows.length; laid += 1) {
+      body.rows[laid].classList.add("laid");
+      left -= !body.rows[laid].hidden;
+    }
+    nearing.unobserve(end);
+    if (laid < rows.length) nearing.observe(end);
+  }
+
+  const nearing = new IntersectionObserver(
+    (seen) => {
+      if (seen.some((each) => each.isIntersecting)) layMore(STEP);
+    },
+    { root: scroller, rootMargin: "0px 0px 300px" },
+  );
+
+  function layAnew() {
+    for (const { row } of rows) row.classList.remove("laid");
+    scroller.scrollTop = 0;
+    laid = FIRST;
+    layMore(0);
+  }
+
+  window.addEventListener("keydown", (event) => {
+    if (event.key === "F3" || ((event.ctrlKey || event.metaKey) && event.key === "f")) layMore(Infinity);
+  });
+
   /* Order */
 
   function sortKey(key) {
@@ -262,7 +312,10 @@
       return (turned ? -difference : difference) || one.place - two.place;
     });
     const sorted = keyed.map(([, each]) => each.row);
-    if (sorted.some((row, place) => body.rows[place] !== row)) body.append(...sorted);
+    if (sorted.some((row, place) => body.rows[place] !== row)) {
+      body.append(...sorted);
+      layAnew();
+    }
     table.classList.toggle("by-rank", state.sort === "rank");
     const highFirst = name.includes(".") && data.metrics[state.metric].better === "higher";
     for (const head of heads) {
@@ -279,9 +332,10 @@
     const open = list(state.open);
     const least = Number(state.coverage) || 0;
     let shown = 0;
-    for (const { row, text } of rows) {
+    for (const each of rows) {
+      const { row } = each;
       const kept =
-        words.every((word) => text.includes(word)) &&
+        words.every((word) => each.text.includes(word)) &&
         (!families.length || families.includes(row.dataset.family)) &&
         open.every((what) => row.dataset.open.split(" ").includes(what)) &&
         Number(row.dataset.coverage) * 100 >= least &&
@@ -450,7 +504,5 @@
     counted.textContent = `${rows.length} of ${rows.length} submissions shown`;
   }
   table.dataset.ready = "";
-  const later = window.requestIdleCallback ?? setTimeout;
-  if (changed) table.classList.add("whole");
-  else later(() => table.classList.add("whole"));
+  layMore(0);
 })();

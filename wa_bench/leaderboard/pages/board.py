@@ -132,9 +132,9 @@ def _scored(board: Board) -> dict[str, Any]:
                 "exams": splits,
                 "targets": track.target_names,
                 "groups": groups,
-                "metrics": table.to_dict(),
             }
         ),
+        "metrics": embedded(table.to_dict()),
     }
 
 

@@ -1,10 +1,9 @@
-"""What other programs ask a site for: an Atom feed, the Hub's ``eval.yaml``, preview pictures, a sitemap."""
+"""What other programs ask a site for: an Atom feed, the Hub's ``eval.yaml``, a sitemap."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from functools import partial
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 from xml.etree import ElementTree
@@ -15,7 +14,6 @@ from wa_bench.data.catalogue import entry as dataset
 from wa_bench.evaluation.report import number
 from wa_bench.leaderboard.board import Board, Site
 from wa_bench.leaderboard.pages import Page
-from wa_bench.leaderboard.preview import Shown, preview
 from wa_bench.tracks.track import Track
 
 _NEWS = 100
@@ -38,12 +36,10 @@ class _News(NamedTuple):
 
 
 def pages(boards: Sequence[Board], site: Site) -> Iterator[Page]:
-    """The feed, and of each track its ``eval.yaml`` and the picture that previews of its pages show."""
+    """The feed, and the ``eval.yaml`` of each track."""
     yield Page("feed.xml", _feed(boards, site))
     for board in boards:
         yield Page(f"{board.track.name}/eval.yaml", eval_yaml(board.track))
-        shown = Shown.of(board)
-        yield Page(f"{board.track.name}/preview.png", partial(preview, shown), repr(shown))
 
 
 def sitemap(paths: Iterable[str], site: Site) -> bytes:

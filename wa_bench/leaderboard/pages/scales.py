@@ -41,7 +41,7 @@ class Axis(NamedTuple):
         """Place and label of each round value; those that would touch the last have no label."""
         low, high = self.ends
         values = [value for value in _TICKS.get(self.metric.scale, self.ends) if low <= value <= high]
-        places = np.round(self.at(np.array(values)), 1).tolist()
+        places = (np.round(self.at(np.array(values)), 1) + 0.0).tolist()  # no minus zero
         return [
             (at, _label(value) if at == 100 or at < 100 - _LABEL else "")
             for value, at in zip(values, places, strict=True)

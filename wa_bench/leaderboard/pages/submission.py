@@ -12,7 +12,7 @@ import polars as pl
 from wa_bench.evaluation.metrics import Metric, parse_metric
 from wa_bench.evaluation.report import DESIGN, MEAN, number, prediction_column
 from wa_bench.leaderboard.board import Board, Entry, Site
-from wa_bench.leaderboard.pages import Page, plots, render, scales
+from wa_bench.leaderboard.pages import Page, plots, previews, render, scales
 from wa_bench.leaderboard.pages.board import rank_text
 from wa_bench.tracks.track import Exam
 
@@ -46,6 +46,7 @@ def _page(board: Board, entry: Entry, path: str, site: Site) -> str:
         site,
         board=board,
         nav="",
+        preview=previews.place_of(entry),
         entry=entry,
         card=card,
         metric=metric,
