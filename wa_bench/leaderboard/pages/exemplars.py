@@ -16,11 +16,12 @@ import msgspec
 import polars as pl
 
 from wa_bench.data.dataset import Dataset
-from wa_bench.evaluation.metrics import SMAPE, parse_metric
-from wa_bench.evaluation.report import MEAN
+from wa_bench.evaluation.metrics import SMAPE, Metric, parse_metric
+from wa_bench.evaluation.report import MEAN, number
 from wa_bench.leaderboard.board import Board, Entry, Site, ranked
 from wa_bench.leaderboard.network_drawing import draw
 from wa_bench.leaderboard.pages import Page, render
+from wa_bench.leaderboard.pages.board import rank_text
 from wa_bench.leaderboard.pages.embedded import embedded
 from wa_bench.leaderboard.pages.reported import published
 from wa_bench.leaderboard.pages.scales import SHADES, limits, shade
@@ -32,6 +33,10 @@ STEPS = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 120.0)
 
 _SETTINGS = ("strategy", "bits", "reuse_factor")
 _CELL = ("split", "model", *_SETTINGS)
+
+# Hundreds of lines stand on a page: tuples, since a template reads them several times faster than fields.
+_Cell = tuple[str, str, int | None, str]
+"""Score, interval, shade, and by what it is sorted."""
 
 
 def models(board: Board) -> list[tuple[Exam, str]]:
@@ -132,7 +137,7 @@ def _errors_file(board: Board, entry: Entry, settings: _Settings) -> bytes:
 
 def _page(board: Board, site: Site, path: str, exam: Exam, model: str, settings: _Settings) -> str:
     designs = settings.of(exam, model)
-    layers = designs.get_column("layers").to_list()
+    layers = designs.row(0, named=True)["layers"]
     table = settings.table(exam, model)
     shown = (ranked(board.entries) or list(board.entries))[0]
     smape = _smape(board)
@@ -146,9 +151,9 @@ def _page(board: Board, site: Site, path: str, exam: Exam, model: str, settings:
         exam=exam,
         model=model,
         models=models(board),
-        drawing=draw(layers[0]),
-        layers=layers[0],
-        facts=_facts(designs, layers[0]),
+        drawing=draw(layers),
+        layers=layers,
+        facts=_facts(designs, layers),
         metric=parse_metric(board.track.rank_by),
         second=parse_metric(board.track.tie_breaker),
         lines=_lines(board, exam, model),
@@ -206,31 +211,43 @@ def _values(column: pl.Series) -> str:
 
 
 def _lines(board: Board, exam: Exam, model: str) -> list[dict[str, Any]]:
-    """Every submission on this model, the smallest error first; what has none comes last."""
-    second = parse_metric(board.track.tie_breaker)
-    keys = [f"{board.track.rank_by}@{MEAN}"]
-    keys += [f"{board.track.tie_breaker}@{target}" for target in (MEAN, *board.track.target_names)]
-    places = [board.entries[0].scores.place((key, exam.split, model)) for key in keys]
+    """Every submission on this model, the smallest error first; what has none comes last.
+
+    ``first`` is the mean of the metric that ranks, ``cells`` are of the tie-breaker, that of the mean before those of
+    the targets.
+    """
+    metric, second = parse_metric(board.track.rank_by), parse_metric(board.track.tie_breaker)
+    first, *others = [
+        board.entries[0].scores.place((key, exam.split, model))
+        for key in (f"{metric}@{MEAN}", *(f"{second}@{target}" for target in (MEAN, *board.track.target_names)))
+    ]
     lines = []
     for entry in board.entries:
-        means = [entry.rows.row(place, named=True) for place in places[:2]]
-        values = entry.rows.get_column("value")
-        cells = [values[place] for place in places[2:]]
+        bounds = [entry.rows.get_column(name) for name in ("value", "low", "high")]
+        means = [(bounds[0][place], bounds[1][place], bounds[2][place]) for place in (first, others[0])]
+        values = [bounds[0][place] for place in others]
         lines.append(
             {
                 "entry": entry,
-                "first": means[0],
-                "second": means[1],
-                "shade": _shade(means[1]["value"], second),
-                "cells": [(value, _shade(value, second)) for value in cells],
+                "rank": rank_text(entry),
+                "first": _cell(*means[0]),
+                "cells": [
+                    _cell(*means[1], shaded=second),
+                    *(_cell(value, None, None, shaded=second) for value in values[1:]),
+                ],
+                "order": math.inf if values[0] is None else second.badness(values[0]),
             }
         )
-    return sorted(
-        lines, key=lambda line: math.inf if line["second"]["value"] is None else second.badness(line["second"]["value"])
-    )
+    return sorted(lines, key=lambda line: line["order"])
 
 
-def _shade(value: float | None, metric: Any) -> int | None:
+def _cell(value: float | None, low: float | None, high: float | None, shaded: Metric | None = None) -> _Cell:
+    between = "" if low is None else f"{number(low)} to {number(high)}"
+    shade = None if shaded is None else _shade(value, shaded)
+    return number(value), between, shade, "" if value is None else f"{value:.6g}"
+
+
+def _shade(value: float | None, metric: Metric) -> int | None:
     most = limits(metric)
     return None if value is None or most is None else min(shade(metric.badness(value), most), SHADES - 1)
 

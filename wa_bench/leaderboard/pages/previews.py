@@ -31,9 +31,14 @@ def pages(board: Board, site: Site) -> Iterator[Page]:
     """``<track>/preview.png``, and ``preview.png`` beside the files of each submission."""
     shown = BoardShown.of(board)
     yield Page(f"{board.track.name}/preview.png", partial(board_preview, shown), repr(shown))
+    of = len(ranked(board.entries))
     for entry in board.entries:
-        submission = SubmissionShown.of(board, entry)
-        yield Page(f"{board.track.name}/{place_of(entry)}", partial(submission_preview, submission), repr(submission))
+        path = f"{board.track.name}/{place_of(entry)}"
+        yield Page(path, partial(_submission, board, entry), f"{entry.state} of {of}")
+
+
+def _submission(board: Board, entry: Entry) -> bytes:
+    return submission_preview(SubmissionShown.of(board, entry))
 
 
 def place_of(entry: Entry) -> str:
