@@ -114,9 +114,9 @@ def made(name: str, work: Path, anew: bool) -> str:
     seconds, designs = seconds_per_design(model)
     hardware = f"one core of {processor()}, batches of {designs:,} designs"
     measured = {"seconds_per_design": float(f"{seconds:.2g}"), "hardware": hardware}
-    card = reference_card(
-        model, judge, recipe.get("note", ""), submitted=date.fromisoformat(recipe["submitted"]), **measured
-    )
+    again = f"# in a checkout of wa-bench {wb.__version__}\npython scripts/make_baselines.py {name} --anew"
+    submitted = date.fromisoformat(recipe["submitted"])
+    card = reference_card(model, judge, recipe.get("note", ""), submitted=submitted, reproduce=again, **measured)
     create(submission, card, model.predict(exam))
     report = score(submission)
     about = {

@@ -38,7 +38,7 @@ def run(out: str | os.PathLike[str], say: Callable[[str], None] = lambda _: None
         say(f"{name}: fit, predict, score")
         model = surrogate(name).fit(train, val)
         folder = out / "submissions" / TRACK / name
-        create(folder, reference_card(model, judge), model.predict(exam))
+        create(folder, reference_card(model, judge, reproduce="wa-bench demo"), model.predict(exam))
         score(folder)
     say("building the site")
     found = boards(out / "submissions")

@@ -60,6 +60,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     training_data: Annotated[Line, _about("All data it learned from, such as 'wa-hls4ml, train split', or 'none'.")]
     labels: Annotated[Line, _about("Which truth it learned: post-synthesis, HLS estimates, or 'none' for formulas.")]
     code: Annotated[Link | None, _about("Source code.")] = None
+    reproduce: Annotated[
+        Text | None, _about("How to make the predictions again: commands, one a line, '#' before what is said of them.")
+    ] = None
     weights: Annotated[Link | None, _about("Trained weights.")] = None
     paper: Annotated[Link | None, _about("Where it is described at length.")] = None
     parameters: Annotated[_Count | None, _about("Number of trained parameters.")] = None
@@ -103,7 +106,16 @@ _EXPECTED = {
 def write_card(path: Path, card: Card) -> None:
     """Write ``card`` as YAML; unset fields are left out."""
     fields = {name: value for name, value in msgspec.structs.asdict(card).items() if value is not None}
-    write_text(path, yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=100))
+    write_text(path, yaml.dump(fields, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines as they are."""
+
+
+_Dumper.add_representer(
+    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, "|" if "\n" in text else None)
+)
 
 
 def schema_text() -> str:

@@ -10,14 +10,14 @@ from wa_bench.surrogates.estimator import Estimator
 from wa_bench.tracks.track import Track
 
 
-def reference_card(model: Estimator, track: Track, note: str = "", **measured: Any) -> Card:
+def reference_card(model: Estimator, track: Track, note: str = "", **further: Any) -> Card:
     """The card of a surrogate, called as the surrogate itself.
 
     Args:
         model: fitted on the train split, if it is trained.
         track: what it predicts.
         note: said after the method: how it was trained.
-        measured: further fields of the card, such as ``seconds_per_design``, ``hardware`` and ``submitted``.
+        further: other fields of the card, such as ``seconds_per_design``, ``hardware``, ``submitted``, ``reproduce``.
     """
     untaught = not model.needs_training
     titles = " and ".join(entry(dataset).title for dataset in track.datasets)
@@ -33,5 +33,5 @@ def reference_card(model: Estimator, track: Track, note: str = "", **measured: A
         training_data=model.owes if untaught else f"{titles}, train split",
         labels="none" if untaught and model.owes == "none" else track.truth,
         parameters=model.parameters,
-        **measured,
+        **further,
     )
