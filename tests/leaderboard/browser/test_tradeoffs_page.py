@@ -90,3 +90,18 @@ def test_a_point_leads_to_its_submission_by_keyboard(visit: Callable[..., Any]) 
     page.locator("svg.pareto a.point").first.focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/opensynth/submissions/*.html")
+
+
+def test_the_axis_is_that_of_the_board_and_names_of_the_front_cover_no_point(visit: Callable[..., Any]) -> None:
+    page = visit(PAGE)
+    chart = page.locator("svg.pareto").first
+    labels = chart.locator("text.label").evaluate_all(
+        "texts => texts.map(each => { const box = each.getBBox(); return [box.x, box.y, box.width, box.height]; })"
+    )
+    assert labels
+    for left, top, width, height in labels:
+        for _, _, x, y, _ in points(page).values():
+            assert not (left < x < left + width and top < y < top + height)
+    marks = chart.locator("text[text-anchor=end]").all_text_contents()
+    board = visit("opensynth/index.html").locator("svg[data-axis='0'] text").all_text_contents()
+    assert set(filter(None, board)) <= set(marks)

@@ -4,6 +4,7 @@
 (() => {
   const data = WaBench.data("pareto-data");
   const { width, height, left, right, top, bottom } = data.size;
+  const DOT = 7;
   const chart = document.querySelector("svg.pareto");
   const figure = chart.closest("figure");
   const by = (id) => document.getElementById(id);
@@ -23,22 +24,6 @@
     return `${Number((value / size).toPrecision(3))} ${prefix}${unit}`.trim();
   }
 
-  /* The worst value shown and the best there is: one far off does not squeeze the others. */
-  function range(values, metric) {
-    const far = values.map((value) => Math.abs(value - metric.best)).sort((a, b) => a - b);
-    const reach = Math.min(far.at(-1), data.spread * far[Math.floor((far.length - 1) / 2)]) * 1.08 || 1;
-    return [metric.better === "higher" ? metric.best - reach : metric.best + reach, metric.best];
-  }
-
-  function ticks(low, high) {
-    const raw = (high - low) / 6;
-    const power = 10 ** Math.floor(Math.log10(raw));
-    const step = power * [1, 2, 2.5, 5, 10].find((times) => times * power >= raw);
-    const found = [];
-    for (let count = Math.ceil(low / step - 1e-9); count <= Math.floor(high / step + 1e-9); count += 1) found.push(step * count);
-    return found;
-  }
-
   function front(points, metric) {
     const turn = metric.better === "higher" ? -1 : 1;
     const found = new Set();
@@ -55,7 +40,7 @@
 
   function label(name, x, y, taken) {
     const words = name.length <= 28 ? name : `${name.slice(0, 27)}…`;
-    const long = 6.2 * words.length;
+    const long = 7.4 * words.length;
     const start = Math.min(x + 8, width - right - long);
     for (const line of [y - 9, y + 18, y - 24, y + 33]) {
       const free = taken.every(([from, to, at]) => line + 12 < at || at + 12 < line || start > to || start + long < from);
@@ -75,17 +60,17 @@
     const metric = data.metrics[place];
     const exam = data.exams.indexOf(state.exam);
     const points = data.entries
-      .map((entry) => {
-        const [value, low, high] = entry.scores[exam][place];
-        return { entry, value, low: low ?? value, high: high ?? value, cost: entry.costs[which] };
-      })
-      .filter((point) => point.cost !== null && point.value !== null);
+      .map((entry) => ({ entry, cost: entry.costs[which], value: entry.scores[exam][place][0], bar: entry.scores[exam][place][1] }))
+      .filter((point) => point.cost !== null && point.bar !== null);
     const positive = points.map((point) => point.cost).filter((each) => each > 0);
     const first = Math.floor(Math.log10(Math.min(...(positive.length ? positive : [1]))));
     const last = Math.max(Math.ceil(Math.log10(Math.max(...(positive.length ? positive : [1])))), first + 1);
-    const [worst, best] = points.length ? range(points.map((point) => point.value), metric) : [0, 1];
     const across = (value) => left + Math.max(value > 0 ? (Math.log10(value) - first) / (last - first) : 0, 0) * (width - left - right);
-    const up = (value) => height - bottom - Math.min(Math.max((value - worst) / (best - worst), 0), 1) * (height - top - bottom);
+    const up = (at) => {
+      const share = Math.min(Math.max(at, 0), 100) / 100;
+      return height - bottom - (metric.better === "lower" ? 1 - share : share) * (height - top - bottom);
+    };
+    for (const point of points) Object.assign(point, { x: across(point.cost), y: up(point.bar[0]) });
     const leading = front(points.filter((point) => point.entry.ranked), metric);
 
     const parts = [];
@@ -94,34 +79,33 @@
       parts.push(drawn("path", { class: "grid-line", d: `M${x} ${top}V${height - bottom}` }));
       parts.push(drawn("text", { x, y: height - bottom + 17, "text-anchor": "middle" }, prefixed(10 ** power, cost.unit)));
     }
-    for (const value of ticks(...[worst, best].sort((a, b) => a - b))) {
-      const y = up(value);
+    for (const [at, words] of metric.marks[exam]) {
+      const y = up(at);
       parts.push(drawn("path", { class: "grid-line", d: `M${left} ${y.toFixed(1)}H${width - right}` }));
-      parts.push(drawn("text", { x: left - 8, y: (y + 4).toFixed(1), "text-anchor": "end" }, WaBench.number(value)));
+      parts.push(drawn("text", { x: left - 8, y: (y + 4).toFixed(1), "text-anchor": "end" }, words));
     }
     parts.push(drawn("text", { class: "name", x: (left + width - right) / 2, y: height - 8, "text-anchor": "middle" }, `${cost.title}, logarithmic`));
     parts.push(
       drawn("text", { class: "name", transform: `translate(13 ${(top + height - bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, `${metric.title}, mean over the targets`),
     );
-    const corners = [...leading].map((point) => [across(point.cost), up(point.value)]).sort((a, b) => a[0] - b[0]);
+    const corners = [...leading].map((point) => [point.x, point.y]).sort((a, b) => a[0] - b[0] || a[1] - b[1]);
     if (corners.length) {
       const steps = corners.slice(1).map(([x, y]) => `H${x.toFixed(1)}V${y.toFixed(1)}`).join("");
       parts.push(drawn("path", { class: "front", d: `M${corners[0][0].toFixed(1)} ${corners[0][1].toFixed(1)}${steps}H${width - right}` }));
     }
     const labels = [];
-    const taken = [];
+    const taken = points.map(({ x, y }) => [x - DOT, x + DOT, y + 4]);
     for (const point of [...points].sort((a, b) => leading.has(a) - leading.has(b) || a.cost - b.cost)) {
-      const x = across(point.cost);
-      const y = up(point.value);
+      const { x, y } = point;
       const words = `${point.entry.name}: ${metric.title} ${WaBench.number(point.value)}, ${prefixed(point.cost, cost.unit)}`;
       const circle = { cx: x.toFixed(1), cy: y.toFixed(1), r: leading.has(point) ? 6 : 4.5 };
-      if (Math.abs(point.value - best) > Math.abs(worst - best)) circle.class = "off";
+      if (point.bar[0] < 0 || point.bar[0] > 100) circle.class = "off";
       parts.push(
         drawn(
           "a",
           { class: `point${leading.has(point) ? " on-front" : ""}${point.entry.ranked ? "" : " unranked"}`, href: `submissions/${point.entry.slug}.html`, "aria-label": words },
           drawn("title", {}, words),
-          drawn("path", { class: "whisker", d: `M${x.toFixed(1)} ${up(point.low).toFixed(1)}V${up(point.high).toFixed(1)}` }),
+          drawn("path", { class: "whisker", d: `M${x.toFixed(1)} ${up(point.bar[1]).toFixed(1)}V${up(point.bar[2]).toFixed(1)}` }),
           drawn("circle", circle),
         ),
       );

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from wa_bench.evaluation.report import number
 from wa_bench.leaderboard.board import Site
+from wa_bench.leaderboard.pages.citation import of_page
 
 
 class Page(NamedTuple):
@@ -40,7 +41,7 @@ def render(template: str, path: str, site: Site, **values: Any) -> str:
 
 @cache
 def environment() -> Environment:
-    """The templates, with the filter ``number`` for scores."""
+    """The templates, with the filters ``number`` for scores and ``citation`` for the title of a page."""
     made = Environment(
         loader=PackageLoader("wa_bench.leaderboard"),
         autoescape=True,
@@ -49,4 +50,5 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["number"] = number
+    made.filters["citation"] = of_page
     return made

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from wa_bench.evaluation.metrics import Metric, parse_metric
-from wa_bench.leaderboard.board import Board, Entry, Site
+from wa_bench.leaderboard.board import Board, Entry, Site, ranked
 from wa_bench.leaderboard.pages import Page, render, scales
 from wa_bench.leaderboard.pages.embedded import embedded
 from wa_bench.leaderboard.pages.reported import published
-from wa_bench.leaderboard.pages.score_table import ScoreTable
+from wa_bench.leaderboard.pages.score_table import score_table
 from wa_bench.leaderboard.versions import ranks
 
 
@@ -27,7 +27,7 @@ def pages(board: Board, site: Site) -> Iterator[Page]:
     path = f"{board.track.name}/index.html"
     yield Page(path, partial(_page, board, path, site), board.state)
     if board.entries:
-        for split, groups in _table(board).groups.items():
+        for split, groups in score_table(board).groups.items():
             for group in groups:
                 path = f"{board.track.name}/groups/{split}.{group}.json"
                 yield Page(path, partial(_group, board, split, group), board.state)
@@ -35,17 +35,12 @@ def pages(board: Board, site: Site) -> Iterator[Page]:
             yield Page(f"{board.track.name}/truths/{truth.name}.json", partial(_truth, board, truth.name), board.state)
 
 
-@lru_cache(maxsize=1)
-def _table(board: Board) -> ScoreTable:
-    return ScoreTable(board)
-
-
 def _group(board: Board, split: str, group: str) -> bytes:
-    return msgspec.json.encode(_table(board).of_group(split, group))
+    return msgspec.json.encode(score_table(board).of_group(split, group))
 
 
 def _truth(board: Board, truth: str) -> bytes:
-    return msgspec.json.encode(_table(board).of_truth(truth))
+    return msgspec.json.encode(score_table(board).of_truth(truth))
 
 
 def _page(board: Board, path: str, site: Site) -> str:
@@ -67,7 +62,7 @@ def _page(board: Board, path: str, site: Site) -> str:
 
 
 def _scored(board: Board) -> dict[str, Any]:
-    table = _table(board)
+    table = score_table(board)
     track, metric = board.track, parse_metric(board.track.rank_by)
     splits = board.entries[0].scores.splits
     columns = [table.columns(metric, split) for split in splits]
@@ -111,6 +106,10 @@ def _scored(board: Board) -> dict[str, Any]:
     families = Counter(entry.card.family for entry in board.entries)
     return {
         "lines": lines,
+        "unbeaten": (best := [entry for entry in board.entries if entry.rank == 1]),
+        "quickest": _quickest(best),
+        "quantity": scales.quantity,
+        "competing": len(ranked(board.entries)),
         "exams": [
             {
                 "split": split,
@@ -136,6 +135,12 @@ def _scored(board: Board) -> dict[str, Any]:
         ),
         "metrics": embedded(table.to_dict()),
     }
+
+
+def _quickest(entries: list[Entry]) -> Entry | None:
+    """The one of some that takes the least time by its card; None where there is nothing to choose."""
+    timed = [(seconds, entry) for entry in entries if (seconds := entry.card.seconds_per_design) is not None]
+    return min(timed, key=lambda each: each[0])[1] if len(timed) > 1 else None
 
 
 def _shade(metric: Metric, seen: scales.Shown, most: tuple[float, ...]) -> int | None:

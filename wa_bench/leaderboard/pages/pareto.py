@@ -9,15 +9,16 @@ from functools import partial
 from typing import Any
 
 from wa_bench.evaluation.metrics import Metric, parse_metric
-from wa_bench.evaluation.report import MEAN, number
+from wa_bench.evaluation.report import number
 from wa_bench.leaderboard.board import Board, Entry, Site
 from wa_bench.leaderboard.pages import Page, render
 from wa_bench.leaderboard.pages.embedded import embedded
+from wa_bench.leaderboard.pages.score_table import ExamColumns, score_table
 
 WIDTH, HEIGHT = 900, 460
 LEFT, RIGHT, TOP, BOTTOM = 62, 24, 16, 48
-_SPREAD = 5.0
-"""A value farther from the best than so many times the median's distance stands at the edge."""
+_DOT = 7
+"""Half of the room that a point takes."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ def pages(board: Board, site: Site) -> Iterator[Page]:
 def _page(board: Board, site: Site, path: str) -> str:
     metric = parse_metric(board.track.rank_by)
     told = {cost: [entry for entry in board.entries if _cost(entry, cost) is not None] for cost in COSTS}
-    charts = [_chart(board, cost, entries, metric) for cost, entries in told.items() if entries]
+    scored = score_table(board).columns(metric, board.track.exams[0].split)
+    charts = [_chart(board, cost, entries, metric, scored) for cost, entries in told.items() if entries]
     return render(
         "pareto.html.j2",
         path,
@@ -112,20 +114,20 @@ def _line(board: Board, entry: Entry, charts: Sequence[Chart]) -> dict[str, Any]
 
 
 def _data(board: Board) -> dict[str, Any]:
-    """What the browser needs to draw the chart with other axes."""
+    """What the browser needs to draw the chart with other axes: exact scores, and where they stand on an axis."""
     metrics = [parse_metric(name) for name in (board.track.rank_by, board.track.tie_breaker)]
     splits = board.entries[0].scores.splits
+    table = score_table(board)
+    columns = {(metric, split): table.columns(metric, split) for metric in metrics for split in splits}
     return {
         "size": {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
-        "spread": _SPREAD,
         "costs": [{"field": cost.field, "title": cost.title, "unit": cost.unit} for cost in COSTS],
         "metrics": [
             {
                 "name": str(metric),
                 "title": metric.title,
-                "unit": metric.unit,
                 "better": metric.better,
-                "best": _best(metric),
+                "marks": [_marks(columns[metric, split]) for split in splits],
             }
             for metric in metrics
         ],
@@ -137,22 +139,18 @@ def _data(board: Board) -> dict[str, Any]:
                 "ranked": entry.rank is not None,
                 "costs": [_cost(entry, cost) for cost in COSTS],
                 "scores": [
-                    [
-                        [row["value"], row["low"], row["high"]]
-                        for metric in metrics
-                        for row in [_row(entry, metric, split)]
-                    ]
+                    [[entry.mean(str(metric), split), columns[metric, split].bars[place]] for metric in metrics]
                     for split in splits
                 ],
             }
-            for entry in board.entries
+            for place, entry in enumerate(board.entries)
             if any(_cost(entry, cost) is not None for cost in COSTS)
         ],
     }
 
 
-def _row(entry: Entry, metric: Metric, split: str) -> dict[str, Any]:
-    return entry.scores.row((f"{metric}@{MEAN}", split))
+def _marks(scored: ExamColumns) -> list[tuple[float, str]]:
+    return scored.axis.marks if scored.axis else []
 
 
 def _cost(entry: Entry, cost: Cost) -> float | None:
@@ -160,64 +158,51 @@ def _cost(entry: Entry, cost: Cost) -> float | None:
     return value
 
 
-def _best(metric: Metric) -> float:
-    """The best value there is: the end of the metric's range."""
-    end = metric.range.strip("[]()").split(", ")[1 if metric.better == "higher" else 0]
-    return float(end)
-
-
-def _chart(board: Board, cost: Cost, entries: Sequence[Entry], metric: Metric) -> Chart:
-    scored = [(entry, row) for entry in entries if (row := entry.scores.row(board.ranking[0]))["value"] is not None]
-    costs = {entry.slug: float(_cost(entry, cost) or 0) for entry, _ in scored}
+def _chart(board: Board, cost: Cost, entries: Sequence[Entry], metric: Metric, scored: ExamColumns) -> Chart:
+    bars = {entry.slug: bar for entry, bar in zip(board.entries, scored.bars, strict=True) if bar is not None}
+    drawn = [entry for entry in entries if entry.slug in bars]
+    costs = {entry.slug: float(_cost(entry, cost) or 0) for entry in drawn}
+    values = {entry.slug: float(entry.mean(str(metric)) or 0) for entry in drawn}
     positive = [value for value in costs.values() if value > 0] or [1.0]
     first, last = math.floor(math.log10(min(positive))), math.ceil(math.log10(max(positive)))
     last = max(last, first + 1)
-    worst, best = _range([row["value"] for _, row in scored], metric)
 
     def across(value: float) -> float:
         share = 0.0 if value <= 0 else (math.log10(value) - first) / (last - first)
         return LEFT + max(share, 0) * (WIDTH - LEFT - RIGHT)
 
-    def up(value: float) -> float:
-        share = min(max((value - worst) / (best - worst), 0), 1)
-        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+    def up(at: float) -> float:
+        share = min(max(at, 0), 100) / 100
+        return HEIGHT - BOTTOM - (1 - share if metric.better == "lower" else share) * (HEIGHT - TOP - BOTTOM)
 
-    ranked = [(costs[entry.slug], row["value"], entry.slug) for entry, row in scored if entry.rank is not None]
+    ranked = [(costs[entry.slug], values[entry.slug], entry.slug) for entry in drawn if entry.rank is not None]
     front = front_of(ranked, metric)
+    places = {entry.slug: (across(costs[entry.slug]), up(bars[entry.slug][0])) for entry in drawn}
+    taken = [(x - _DOT, x + _DOT, y + 4) for x, y in places.values()]
     points = []
-    taken: list[tuple[float, float, float]] = []
-    for entry, row in sorted(scored, key=lambda each: (each[0].slug not in front, costs[each[0].slug])):
-        x, y = across(costs[entry.slug]), up(row["value"])
-        on_front = entry.slug in front
+    for entry in sorted(drawn, key=lambda each: (each.slug not in front, costs[each.slug])):
+        (x, y), (at, low, high), on_front = places[entry.slug], bars[entry.slug], entry.slug in front
+        score, price = number(values[entry.slug]), shown_cost(costs[entry.slug], cost)
         points.append(
             Point(
                 entry,
                 x,
                 y,
-                up(row["value"] if row["low"] is None else row["low"]),
-                up(row["value"] if row["high"] is None else row["high"]),
-                abs(row["value"] - best) > abs(worst - best),
+                up(low),
+                up(high),
+                not 0 <= at <= 100,
                 on_front,
-                f"{entry.card.name}: {metric.title} {number(row['value'])}, {shown_cost(costs[entry.slug], cost)}",
+                f"{entry.card.name}: {metric.title} {score}, {price}",
                 _label(entry.card.name, x, y, taken) if on_front else None,
             )
         )
-    corners = [(across(costs[slug]), up(value)) for _, value, slug in ranked if slug in front]
     return Chart(
         cost,
         tuple((across(10.0**power), shown_cost(10.0**power, cost)) for power in range(first, last + 1)),
-        tuple((up(value), number(value)) for value in _ticks(*sorted((worst, best)))),
+        tuple((up(at), label) for at, label in _marks(scored)),
         tuple(sorted(points, key=lambda point: point.on_front)),
-        _steps(sorted(corners)),
+        _steps(sorted(places[slug] for slug in front)),
     )
-
-
-def _range(values: Sequence[float], metric: Metric) -> tuple[float, float]:
-    """The worst value shown and the best there is: one far off does not squeeze the others."""
-    best = _best(metric)
-    far = sorted(abs(value - best) for value in values)
-    reach = min(far[-1], _SPREAD * far[(len(far) - 1) // 2]) * 1.08 or 1.0
-    return (best - reach if metric.better == "higher" else best + reach), best
 
 
 def front_of(points: Sequence[tuple[float, float, str]], metric: Metric) -> set[str]:
@@ -242,9 +227,9 @@ def _steps(corners: Sequence[tuple[float, float]]) -> str:
 
 
 def _label(name: str, x: float, y: float, taken: list[tuple[float, float, float]]) -> tuple[float, float, str] | None:
-    """Where a name stands without covering another: above its point, else below, else nowhere."""
+    """Where a name stands without covering another or a point: above its point, else below, else nowhere."""
     shown = name if len(name) <= 28 else f"{name[:27]}…"
-    width = 6.2 * len(shown)
+    width = 7.4 * len(shown)
     left = min(x + 8, WIDTH - RIGHT - width)
     for top in (y - 9, y + 18, y - 24, y + 33):
         free = all(
@@ -254,14 +239,6 @@ def _label(name: str, x: float, y: float, taken: list[tuple[float, float, float]
             taken.append((left, left + width, top))
             return left, top, shown
     return None
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Round values within an axis, about six."""
-    raw = (high - low) / 6
-    step = 10 ** math.floor(math.log10(raw))
-    step *= next(times for times in (1, 2, 2.5, 5, 10) if times * step >= raw)
-    return [step * count for count in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
 def shown_cost(value: float | None, cost: Cost) -> str:

@@ -38,14 +38,16 @@ class Axis(NamedTuple):
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
-        """Place and label of each round value; those that would touch the last have no label."""
+        """Place and label of each round value; on a short bar, those that would touch the last have no label."""
+        return [(at, label if at == 100 or at < 100 - _LABEL else "") for at, label in self.marks]
+
+    @property
+    def marks(self) -> list[tuple[float, str]]:
+        """Place and label of each round value."""
         low, high = self.ends
         values = [value for value in _TICKS.get(self.metric.scale, self.ends) if low <= value <= high]
         places = (np.round(self.at(np.array(values)), 1) + 0.0).tolist()  # no minus zero
-        return [
-            (at, _label(value) if at == 100 or at < 100 - _LABEL else "")
-            for value, at in zip(values, places, strict=True)
-        ]
+        return [(at, _label(value)) for value, at in zip(values, places, strict=True)]
 
     def at(self, values: Floats) -> Floats:
         """Where values (n,) stand, from 0 to 100 if they are on the axis; infinite at the end of an endless scale."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,12 @@ class ExamColumns:
     axis: scales.Axis | None
     bars: list[scales.Bar | None]
     most: list[tuple[float, ...]]
+
+
+@lru_cache(maxsize=1)
+def score_table(board: Board) -> ScoreTable:
+    """The table of a board, made once for all of its pages."""
+    return ScoreTable(board)
 
 
 class ScoreTable:

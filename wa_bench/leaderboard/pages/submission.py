@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ import polars as pl
 from wa_bench.evaluation.metrics import Metric, parse_metric
 from wa_bench.evaluation.report import DESIGN, MEAN, number, prediction_column
 from wa_bench.leaderboard.board import Board, Entry, Site
-from wa_bench.leaderboard.pages import Page, plots, previews, render, scales
+from wa_bench.leaderboard.pages import Page, citation, plots, previews, render, scales
 from wa_bench.leaderboard.pages.board import rank_text
 from wa_bench.tracks.track import Exam
 
@@ -82,7 +81,7 @@ def _page(board: Board, entry: Entry, path: str, site: Site) -> str:
         ],
         drill=[drill for exam in exams if (drill := _drill_down(board, entry, exam))],
         worst=_worst(board, entry),
-        citation=_citation(entry, site.absolute(path) if site.base_url else ""),
+        citation=citation.of_submission(entry, site.absolute(path) if site.base_url else ""),
     )
 
 
@@ -277,22 +276,3 @@ def chain(layers: Sequence[Mapping[str, Any]]) -> list[str]:
             words.append(layer["activation"])
         parts.append(" ".join(words))
     return parts
-
-
-def _citation(entry: Entry, url: str) -> str:
-    """A BibTeX entry."""
-    card = entry.card
-    fields = {
-        "title": f"{{{_bibtex(card.name)}}}",
-        "author": " and ".join(f"{{{_bibtex(author)}}}" for author in card.authors),
-        **({"year": str(card.submitted.year)} if card.submitted else {}),
-        "howpublished": f"wa-bench leaderboard, track {card.track}",
-        "note": f"predictions SHA-256 {entry.digest.about.predictions_sha256[:16]}",
-    }
-    fields |= {name: link for name, link in (("url", url or card.paper or card.code or ""),) if link}
-    lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
-    return f"@misc{{{card.track}-{card.slug},\n{lines}\n}}"
-
-
-def _bibtex(text: str) -> str:
-    return re.sub(r"([&%$#_])", r"\\\1", re.sub(r"[{}\\~^]", "", text))
