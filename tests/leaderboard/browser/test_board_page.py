@@ -303,6 +303,26 @@ def test_reported_figures_stand_apart_as_printed_and_without_rank(visit: Callabl
     assert "another truth than this board's" in page.inner_text("#reported")
 
 
+def test_reported_figures_on_one_group_stand_together_and_in_the_address(
+    visit: Callable[..., Any], site: Served
+) -> None:
+    page = visit("hls4ml/index.html")
+    page.select_option("select[name=of]", "Quarks")
+    assert query(page) == {"of": "Quarks"}
+    for again in (page, visit("hls4ml/index.html?of=Quarks")):
+        shown = again.eval_on_selector_all(
+            "tr[data-metric]", "rows => rows.filter(row => row.offsetParent).map(row => row.dataset.group)"
+        )
+        assert set(shown) == {"Quarks"}
+        assert not again.get_by_text("On test", exact=True).is_visible()
+        names = again.eval_on_selector_all(
+            "tr[data-metric] th a",
+            "links => links.filter(each => each.checkVisibility({ visibilityProperty: true }))",
+        )
+        assert len(names) == len(shown)
+    assert visit("hls4ml/index.html?of=nobody").locator("select[name=of]").input_value() == ""
+
+
 def test_the_browser_writes_numbers_as_the_evaluator_does(visit: Callable[..., Any]) -> None:
     values = [sign * digit * 10.0**power for sign in (-1, 1) for digit in (1, 2.4681, 9.9994) for power in range(-6, 9)]
     seen = [scales.shown(value) for value in values]

@@ -3,24 +3,50 @@
 /* The board's table: which metric and exam it shows, in which order, which rows and columns; a choice to compare. */
 
 (() => {
-  /** Of the reported figures, those of a metric whatever its parameters; the default ones where nobody reported it. */
+  /* Figures that others reported: those of a metric, on all groups of designs or on one. */
+
+  const reported = document.getElementById("reported");
+  const reportedOf = document.querySelector("#reported-choices [name=of]");
+
+  /** Show a metric whatever its parameters; the default one where nobody reported it. */
   function showReported(metric) {
-    const rows = [...document.querySelectorAll("tr[data-metric]")];
+    if (!reported) return;
+    const rows = [...reported.querySelectorAll("tr[data-metric]")];
     const kind = metric.split("(")[0];
     const found = rows.some((row) => row.dataset.metric === kind);
-    for (const row of rows) row.classList.toggle("other", found ? row.dataset.metric !== kind : !("default" in row.dataset));
-    const note = document.getElementById("not-reported");
-    if (note) note.hidden = found;
+    for (const row of rows) {
+      row.classList.toggle("other", found ? row.dataset.metric !== kind : !("default" in row.dataset));
+      row.hidden = reportedOf.value !== "" && row.dataset.group !== reportedOf.value;
+    }
+    for (const table of reported.querySelectorAll("table")) {
+      table.classList.toggle("one", reportedOf.value !== "");
+      for (const part of [...table.tBodies, table.closest(".scroll")])
+        part.hidden = !part.querySelector("tr[data-metric]:not(.other, [hidden])");
+    }
+    document.getElementById("not-reported").hidden = found;
+  }
+
+  /** The group in the address, and what is shown when another one is chosen. */
+  function chooseReported(metric) {
+    const defaults = { of: "" };
+    reportedOf.value = WaBench.state(defaults).of;
+    if (reportedOf.selectedIndex < 0) reportedOf.value = "";
+    reportedOf.addEventListener("change", () => {
+      WaBench.keep({ of: reportedOf.value }, defaults);
+      showReported(metric());
+    });
+    if (reportedOf.value) showReported(metric());
   }
 
   const table = document.getElementById("board");
   if (!table) {
-    const select = document.querySelector("#choices select");
+    const select = document.querySelector("#reported-choices [name=metric]");
     if (!select) return;
     const defaults = { metric: select.value };
     select.value = WaBench.state(defaults).metric;
     if (!select.value) select.value = defaults.metric;
     showReported(select.value);
+    chooseReported(() => select.value);
     select.addEventListener("change", () => {
       WaBench.keep({ metric: select.value }, defaults);
       showReported(select.value);
@@ -344,7 +370,6 @@
       shown += kept;
     }
     document.getElementById("scored").hidden = state.source === "reported";
-    const reported = document.getElementById("reported");
     if (reported) reported.hidden = state.source === "scored";
     counted.textContent =
       state.source === "reported" ? "Reported figures only" : `${shown} of ${rows.length} submissions shown`;
@@ -505,4 +530,5 @@
   }
   table.dataset.ready = "";
   layMore(0);
+  if (reported) chooseReported(() => state.metric);
 })();

@@ -109,7 +109,7 @@
     return judged;
   }
 
-  /* A difference and its interval with two digits of the largest, and as many as tell their ends from zero. */
+  /* A difference and its interval, by the rule of wa_bench.leaderboard.pages.compare._signed. */
   function signed({ difference, reach }) {
     if (difference === null) return ["undefined", "no interval"];
     const values = reach === null ? [difference] : [difference, difference - reach, difference + reach];
@@ -117,7 +117,10 @@
     const wanted = [2 - Math.ceil(Math.log10(largest)), ...values.slice(1).filter(Boolean).map((end) => -Math.floor(Math.log10(Math.abs(end))))];
     const decimals = Math.min(Math.max(0, ...wanted), 6);
     const format = { signDisplay: "exceptZero", minimumFractionDigits: decimals, maximumFractionDigits: decimals };
-    const text = (value) => (Math.abs(value) < 0.5 * 10 ** -decimals ? "0" : value.toLocaleString("en-US", format));
+    const text = (value) => {
+      if (Math.abs(value) >= 0.5 * 10 ** -decimals) return value.toLocaleString("en-US", format);
+      return value === 0 ? "0" : `${value > 0 ? "+" : ""}${value.toExponential(1)}`;
+    };
     const [shown, ...ends] = values.map(text);
     return [shown, ends.join(" to ") || "no interval"];
   }

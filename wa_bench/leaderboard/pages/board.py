@@ -52,7 +52,8 @@ def _page(board: Board, path: str, site: Site) -> str:
         "metric": metric,
         "about": scales.explained(metric),
         "limits": [f"{abs(limit):g}" for limit in scales.limits(metric) or ()],
-        "published": published(board),
+        "published": (tables := published(board)),
+        "reported_groups": _groups(tables),
         "options": [(str(each), scales.option(each)) for each in board.metrics],
         "lines": [],
     }
@@ -135,6 +136,12 @@ def _scored(board: Board) -> dict[str, Any]:
         ),
         "metrics": embedded(table.to_dict()),
     }
+
+
+def _groups(tables: list[dict[str, Any]]) -> list[str]:
+    """The groups that others reported on, in their order."""
+    lines = (line for table in tables for kind in table["kinds"] for block in kind["blocks"] for line in block["lines"])
+    return list(dict.fromkeys(line["group"] for line in lines))
 
 
 def _quickest(entries: list[Entry]) -> Entry | None:

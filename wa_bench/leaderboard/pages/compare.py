@@ -106,14 +106,23 @@ def _difference(comparison: Comparison, one: int, two: int) -> dict[str, str]:
 
 
 def _signed(difference: float | None, ends: list[float]) -> list[str]:
-    """A difference and its interval with two digits of the largest, and as many as tell their ends from zero."""
+    """A difference and its interval with two digits of the largest, and as many as tell their ends from zero.
+
+    What more decimals than people read would not tell from zero is shown by its power of ten: ``+3.2e-8``.
+    """
     if difference is None:
         return ["undefined"]
     largest = max((abs(value) for value in (difference, *ends) if value), default=1.0)
     wanted = [2 - math.ceil(math.log10(largest)), *(-math.floor(math.log10(abs(end))) for end in ends if end)]
     decimals = min(max(0, *wanted), _MOST_DECIMALS)
-    texts = [f"{value:+,.{decimals}f}" for value in (difference, *ends)]
-    return [text if text.strip("+-0.") else "0" for text in texts]
+    return [_in_digits(value, decimals) for value in (difference, *ends)]
+
+
+def _in_digits(value: float, decimals: int) -> str:
+    text = f"{value:+,.{decimals}f}"
+    if text.strip("+-0."):
+        return text
+    return f"{value:+.1e}".replace("e-0", "e-") if value else "0"
 
 
 def _index(board: Board) -> dict[str, Any]:

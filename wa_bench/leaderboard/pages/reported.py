@@ -6,8 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from wa_bench.evaluation.metrics import parse_metric
+from wa_bench.evaluation.metrics import Metric, parse_metric
 from wa_bench.leaderboard.board import Board
+from wa_bench.leaderboard.pages import scales
 from wa_bench.submissions.reported import Reported
 
 TRUTHS = {
@@ -21,8 +22,8 @@ TRUTHS = {
 def published(board: Board) -> list[dict[str, Any]]:
     """One table an exam that somebody reported on: its split, and by kind of truth the blocks.
 
-    A block is one result and metric; its lines are the groups: numbers as printed, by target, None where it has none on
-    this truth.
+    A block is one result and metric; its lines are the groups: numbers as printed with their shade, by target, None
+    where it has none on this truth.
     """
     tables = []
     for split in board.track.exam_splits:
@@ -41,21 +42,29 @@ def _blocks(board: Board, result: Reported, split: str, kind: str) -> list[dict[
     rank_by = type(parse_metric(board.track.rank_by)).__name__
     blocks = []
     for (metric,), of_metric in rows.group_by(["metric"], maintain_order=True):
-        family = type(parse_metric(str(metric))).__name__
+        parsed = parse_metric(str(metric))
+        family = type(parsed).__name__
         decimals = max(map(_decimals, of_metric["value"].drop_nulls()), default=0)
         lines = []
         for (group,), cells in of_metric.group_by(["group"], maintain_order=True):
             values = dict(cells.select("target", "value").iter_rows())
-            shown = [printed(values.get(name), decimals) for name in board.track.target_names]
+            shown = [_cell(values.get(name), parsed, decimals) for name in board.track.target_names]
             lines.append({"group": group, "designs": cells.item(0, "designs"), "cells": shown})
         block = {"result": result, "metric": metric, "family": family, "default": family == rank_by, "lines": lines}
         blocks.append(block)
     return blocks
 
 
-def printed(value: float | None, decimals: int) -> str | None:
+def _cell(value: float | None, metric: Metric, decimals: int) -> tuple[str, int | None] | None:
+    if value is None:
+        return None
+    most = scales.limits(metric)
+    return printed(value, decimals), None if most is None else scales.shade(metric.badness(value), most)
+
+
+def printed(value: float, decimals: int) -> str:
     """A figure as it was printed: with the decimals of its column of the paper, its thousands apart."""
-    return None if value is None else f"{value:,.{decimals}f}"
+    return f"{value:,.{decimals}f}"
 
 
 def _decimals(value: float) -> int:
