@@ -950,7 +950,7 @@ def _print_boards(boards: list[Board], page: Path, as_json: bool) -> None:
         return
     for board in boards:
         track = board.track
-        print(f"{track.title}: mean {track.rank_by} over {len(track.targets)} targets. Truth: {track.truth}.")
+        print(f"{track.title}: {track.judged(track.rank_by)}. Truth: {track.truth}.")
         rows = [
             [ranks(entry), entry.card.name, *(number(entry.mean(track.rank_by, split)) for split in board.designs)]
             for entry in board.entries[:_PRINTED]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 import polars as pl
@@ -21,12 +22,18 @@ SLUGS = ("made-000", "made-001", "made-002", "made-049")
 
 
 @pytest.fixture(scope="session")
-def _scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def generator() -> ModuleType:
+    """``scripts/make_submissions.py``."""
     spec = importlib.util.spec_from_file_location("make_submissions", ROOT / "scripts" / "make_submissions.py")
     assert spec is not None
     assert spec.loader is not None
-    generator = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generator)
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+@pytest.fixture(scope="session")
+def _scored(generator: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     generator.begin("opensynth", None)
     folder = tmp_path_factory.mktemp("scored") / "submissions"
     for slug in SLUGS:

@@ -109,6 +109,12 @@ class Track:
         """Columns of the targets, in order."""
         return tuple(target.name for target in self.targets)
 
+    def judged(self, metric: str) -> str:
+        """What a metric says of a submission as a whole, in words."""
+        if len(self.targets) == 1:
+            return f"{metric} of {self.targets[0].label}"
+        return f"mean {metric} over {len(self.targets)} targets"
+
     @property
     def group_columns(self) -> tuple[str, ...]:
         """Columns of the records that the groups of the exams look at, sorted."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wa_bench.records.holdout import SPLITS
-from wa_bench.tracks.fpga import METRICS, RANK_BY, TIE_BREAKER
+from wa_bench.tracks.fpga import ERRORS, RANK_BY, TIE_BREAKER
 from wa_bench.tracks.track import ALL, Exam, Group, Target, Track
 
 _ATTENTION = tuple(Group(name, "group", name) for name in ("isotropic", "hierarchical", "other"))
@@ -38,7 +38,7 @@ TRACK = Track(
             sampled="other networks on these devices",
         ),
     ),
-    metrics=METRICS,
+    metrics=ERRORS,
     rank_by=RANK_BY,
     tie_breaker=TIE_BREAKER,
     content=("network", "image_size", "device", "phase", "precision", "memory_layout", "torch_version", "compiled"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -25,22 +24,12 @@ from wa_bench.submissions.folder import create, score
 ROOT = Path(__file__).parents[3]
 
 
-def _generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_submissions", ROOT / "scripts" / "make_submissions.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def site(generator: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The oracle and generated submissions of opensynth, and what others reported on hls4ml."""
     place = tmp_path_factory.mktemp("browsed")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WA_BENCH_CACHE", str(place / "cache"))
-        generator = _generator()
         generator.begin("opensynth", None)
         for number in NUMBERS:
             generator.write(place / "submissions", number, 0)

@@ -317,7 +317,7 @@ def test_reported_figures_on_one_group_stand_together_and_in_the_address(
         assert not again.get_by_text("On test", exact=True).is_visible()
         names = again.eval_on_selector_all(
             "tr[data-metric] th a",
-            "links => links.filter(each => each.checkVisibility({ visibilityProperty: true }))",
+            "links => links.filter(each => each.offsetParent && each.offsetWidth > 1)",
         )
         assert len(names) == len(shown)
     assert visit("hls4ml/index.html?of=nobody").locator("select[name=of]").input_value() == ""

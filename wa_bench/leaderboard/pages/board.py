@@ -50,6 +50,7 @@ def _page(board: Board, path: str, site: Site) -> str:
         "board": board,
         "nav": "board",
         "metric": metric,
+        "judged": track.judged(metric.title),
         "about": scales.explained(metric),
         "limits": [f"{abs(limit):g}" for limit in scales.limits(metric) or ()],
         "published": (tables := published(board)),

@@ -13,6 +13,7 @@ from wa_bench.evaluation.report import DESIGN, MEAN, number, prediction_column
 from wa_bench.leaderboard.board import Board, Entry, Site
 from wa_bench.leaderboard.pages import Page, citation, plots, previews, render, scales
 from wa_bench.leaderboard.pages.board import rank_text
+from wa_bench.records.schema import Design
 from wa_bench.tracks.track import Exam
 
 _SETTINGS = ("strategy", "io_type", "reuse_factor", "precision")
@@ -236,12 +237,17 @@ def figure(value: float) -> str:
 def _worst(board: Board, entry: Entry) -> list[dict[str, Any]]:
     """By exam, the designs that it errs most on."""
     found = board.worst_designs(entry)
+    has_layers = board.exam is not None and board.exam.kind is Design
+    names = _SETTINGS if has_layers else board.track.content
     exams = []
     for split in entry.scores.splits:
         designs = [
             {
                 **design,
-                "settings": [(name.replace("_", " "), _setting(design[name])) for name in _SETTINGS if name in design],
+                "name": design.get("model_name") or design["sample_id"],
+                "settings": [
+                    (name.replace("_", " "), _setting(design[name])) for name in names if design.get(name) is not None
+                ],
                 "chain": chain(design.get("layers") or []),
                 "pairs": [
                     (figure(design["truth"][name]), _or_dash(design["predicted"][name]))
