@@ -141,6 +141,13 @@ def test_an_undefined_output_is_an_error() -> None:
         simulate(network, undefined, network.inputs(4))
 
 
+def test_a_valid_signal_that_is_undefined_is_an_error() -> None:
+    network = CORNERS[0]
+    undefined = verilog(network).replace("assign out_valid = v1;", "reg never; assign out_valid = v1 & never;")
+    with pytest.raises(ToolError, match=r"the Verilog is wrong"):
+        simulate(network, undefined, network.inputs(4))
+
+
 def test_a_missing_simulator_is_an_error_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
     with pytest.raises(MissingToolError, match=r"found none; install one: pip install 'wa-bench\[opensynth\]'"):
