@@ -19,12 +19,8 @@ def pages(boards: Sequence[Board], site: Site) -> Iterator[Page]:
 
 
 def _overview(boards: Sequence[Board], site: Site) -> str:
-    return render(
-        "overview.html.j2",
-        "index.html",
-        site,
-        cards=sorted((_card(board) for board in boards), key=lambda card: not card["lines"]),
-    )
+    cards = sorted((_card(board) for board in boards), key=lambda card: not card["lines"])
+    return render("overview.html.j2", "index.html", site, cards=cards, example=cards[0]["track"] if cards else None)
 
 
 def _card(board: Board) -> dict[str, Any]:
