@@ -22,11 +22,29 @@ from wa_bench.submissions.card import Card
 from wa_bench.submissions.folder import create, score
 
 ROOT = Path(__file__).parents[3]
+REPORTED = """name: Somebody's model
+slug: somebody
+track: opensynth
+authors: [Ada]
+source: https://example.org/paper
+place: Table 1
+retrieved: 2026-11-22
+truth:
+  test: [post-synthesis, post-synthesis, post-synthesis, post-synthesis, other, other]
+scores:
+  test:
+    all:
+      designs: 5
+      R2: [null, 0.5, 1, -3.25, 0, 0]
+    conv1d:
+      designs: 2
+      R2: [null, 0.4, 1, -3.25, 0, 0]
+"""
 
 
 @pytest.fixture(scope="session")
 def site(generator: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The oracle and generated submissions of opensynth, and what others reported on hls4ml."""
+    """The oracle and generated submissions of opensynth with a reported result, and what others reported on hls4ml."""
     place = tmp_path_factory.mktemp("browsed")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WA_BENCH_CACHE", str(place / "cache"))
@@ -37,7 +55,10 @@ def site(generator: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Ite
         oracle = place / "submissions" / "opensynth" / "oracle"
         create(oracle, _oracle(), wb.surrogate("oracle").predict(exam))
         score(oracle)
-        found = boards(Sources(place / "submissions", ROOT / "leaderboard" / "reported"))
+        shutil.copytree(ROOT / "leaderboard" / "reported", place / "reported")
+        (place / "reported" / "opensynth").mkdir()
+        (place / "reported" / "opensynth" / "somebody.yaml").write_text(REPORTED)
+        found = boards(Sources(place / "submissions", place / "reported"))
         build(found, place / "site")
     running = server(place / "site", port=0)
     Thread(target=running.serve_forever, daemon=True).start()

@@ -303,6 +303,23 @@ def test_reported_figures_stand_apart_as_printed_and_without_rank(visit: Callabl
     assert "another truth than this board's" in page.inner_text("#reported")
 
 
+def test_figures_scored_and_reported_are_shown_apart_or_together(visit: Callable[..., Any]) -> None:
+    page = visit(BOARD)
+    parts = ("#board", "#reported", "#csv")
+    seen = {}
+    for source in ("reported", "scored", ""):
+        page.select_option("select[name=source]", source)
+        seen[source] = [page.is_visible(part) for part in parts]
+    assert seen == {"reported": [False, True, False], "scored": [True, False, True], "": [True, True, True]}
+    page.select_option("select[name=source]", "reported")
+    page.select_option("select[name=of]", "conv1d")
+    assert query(page) == {"source": "reported", "of": "conv1d"}
+    assert page.locator("#reported tbody tr[data-metric]:visible td:nth-child(2)").all_text_contents() == ["conv1d"] * 2
+    page.click("#clear")
+    assert query(page) == {}
+    assert [page.is_visible(part) for part in parts] == [True, True, True]
+
+
 def test_reported_figures_on_one_group_stand_together_and_in_the_address(
     visit: Callable[..., Any], site: Served
 ) -> None:

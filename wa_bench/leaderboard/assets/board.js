@@ -369,7 +369,7 @@
       row.hidden = !kept;
       shown += kept;
     }
-    document.getElementById("scored").hidden = state.source === "reported";
+    for (const id of ["scored", "csv"]) document.getElementById(id).hidden = state.source === "reported";
     if (reported) reported.hidden = state.source === "scored";
     counted.textContent =
       state.source === "reported" ? "Reported figures only" : `${shown} of ${rows.length} submissions shown`;
@@ -500,6 +500,10 @@
     asked += 1;
     other = null;
     WaBench.keep(state, DEFAULTS);
+    if (reported) {
+      reportedOf.value = "";
+      WaBench.keep({ of: "" }, { of: "" });
+    }
     writeChoices();
     everything();
     control("q").focus();
