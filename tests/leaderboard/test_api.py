@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
+import re
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -153,3 +155,15 @@ def test_long_names_stay_within_the_preview(board: Board) -> None:
     assert picture.crop((previews.WIDTH - 59, 0, previews.WIDTH, previews.HEIGHT)).getcolors() == [
         (59 * 630, (255,) * 3)
     ]
+
+
+def test_each_page_of_a_track_can_be_cited_as_itself(site: Path) -> None:
+    keys = []
+    for page in (site / "opensynth").rglob("*.html"):
+        citation = html.unescape(page.read_text().split('<code id="citation">')[1].split("</code>")[0])
+        key, *fields = re.findall(r"@misc\{([\w-]+),|^  (\w+) = \{.+\},?$", citation, re.MULTILINE)
+        keys.append(key[0])
+        assert [name for _, name in fields][:2] == ["title", "author"], citation
+        place = page.relative_to(site).as_posix().removesuffix("index.html")
+        assert f"url = {{https://lab.example/board/{place}}}" in citation
+    assert len(set(keys)) == len(keys) > 10

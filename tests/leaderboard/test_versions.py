@@ -74,6 +74,8 @@ def test_other_records_truth_or_evaluator_make_a_new_version_and_the_old_one_sta
     assert "The first &lt;b&gt;one&lt;/b&gt;." in listed
     old = (site / "opensynth" / "v1" / "index.html").read_text()
     assert "It is not comparable" in old
+    assert "@misc{opensynth-v1," in old
+    assert f"track opensynth, version 1}},\n  note = {{truth {board.snapshots[0].fingerprint[:16]}" in old
     for entry in board.entries:
         assert f"{entry.mean('R2'):.3f}" in old
 
