@@ -178,7 +178,9 @@
       const head = table.tHead.querySelector(`.exam.e${exam}`);
       const here = other && (other.truth || other.exam === name);
       head.querySelector(".of").textContent = here ? `: ${other.title}` : "";
-      head.querySelector("small").textContent = `${here && other.designs ? other.designs : counts[exam]} designs`;
+      const none = here && scores(exam).cells.every((values) => values.every((value) => value === null));
+      const designs = here && other.truth ? (none ? "no" : "the") : here ? other.designs : counts[exam];
+      head.querySelector("small").textContent = `${designs} designs${here && other.truth ? " that have it" : ""}`;
     });
     say(other ? about(other) : "");
   }
@@ -377,12 +379,13 @@
   }
 
   function columns() {
-    table.dataset.columns = state.columns;
+    const whole = data.metrics[state.metric].whole;
+    const chosen = state.columns === "compact" && !whole ? "" : state.columns;
+    table.dataset.columns = chosen;
     const only = onlyExam();
     data.exams.forEach((name, exam) => table.classList.toggle(`without-e${exam}`, only !== "" && only !== name));
-    const whole = data.metrics[state.metric].whole;
     table.dataset.whole = whole ?? "none";
-    const width = { compact: 2, about: 1 }[state.columns] ?? data.targets.length + (whole ? (other ? 1 : 2) : 0);
+    const width = { compact: 2, about: 1 }[chosen] ?? data.targets.length + (whole ? (other ? 1 : 2) : 0);
     for (const head of table.tHead.querySelectorAll(".exam")) head.colSpan = width;
   }
 
@@ -468,6 +471,8 @@
     button.type = "button";
     button.className = "sort";
     button.append(...[...head.childNodes].filter((node) => !node.dataset || !("axis" in node.dataset)));
+    const [label, exam] = [button.textContent.trim(), head.dataset.key.split(".")[1]];
+    if (exam) button.setAttribute("aria-label", `${label}, ${exam}`);
     head.prepend(button);
     button.addEventListener("click", () => {
       state.sort = state.sort === head.dataset.key ? `-${head.dataset.key}` : head.dataset.key;

@@ -114,7 +114,8 @@
     if (difference === null) return ["undefined", "no interval"];
     const values = reach === null ? [difference] : [difference, difference - reach, difference + reach];
     const largest = Math.max(...values.map(Math.abs)) || 1;
-    const wanted = [2 - Math.ceil(Math.log10(largest)), ...values.slice(1).filter(Boolean).map((end) => -Math.floor(Math.log10(Math.abs(end))))];
+    const told = [...values.slice(1), reach].filter(Boolean);
+    const wanted = [2 - Math.ceil(Math.log10(largest)), ...told.map((value) => -Math.floor(Math.log10(Math.abs(value))))];
     const decimals = Math.min(Math.max(0, ...wanted), 6);
     const format = { signDisplay: "exceptZero", minimumFractionDigits: decimals, maximumFractionDigits: decimals };
     const text = (value) => {
@@ -229,6 +230,8 @@
   let shownCurves = null;
 
   function showCurves(slugs, scores, split) {
+    by("curves-section").hidden = scores.some((score) => !score.curves[split]);
+    if (by("curves-section").hidden) return;
     shownCurves = { slugs, scores, split };
     by("curves-key").replaceChildren(
       ...slugs.map((slug, place) =>

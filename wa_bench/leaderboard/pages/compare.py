@@ -106,14 +106,15 @@ def _difference(comparison: Comparison, one: int, two: int) -> dict[str, str]:
 
 
 def _signed(difference: float | None, ends: list[float]) -> list[str]:
-    """A difference and its interval with two digits of the largest, and as many as tell their ends from zero.
+    """A difference and its interval: two digits of the largest, and as many as tell the ends from zero and each other.
 
     What more decimals than people read would not tell from zero is shown by its power of ten: ``+3.2e-8``.
     """
     if difference is None:
         return ["undefined"]
     largest = max((abs(value) for value in (difference, *ends) if value), default=1.0)
-    wanted = [2 - math.ceil(math.log10(largest)), *(-math.floor(math.log10(abs(end))) for end in ends if end)]
+    told = [*ends, *((ends[1] - ends[0]) / 2 for _ in ends[:1])]
+    wanted = [2 - math.ceil(math.log10(largest)), *(-math.floor(math.log10(abs(value))) for value in told if value)]
     decimals = min(max(0, *wanted), _MOST_DECIMALS)
     return [_in_digits(value, decimals) for value in (difference, *ends)]
 

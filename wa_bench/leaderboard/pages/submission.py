@@ -230,8 +230,10 @@ def _pairs(designs: pl.DataFrame, target: str, truths: Sequence[str], percent: b
 
 
 def figure(value: float) -> str:
-    """A count of resources or cycles: whole where it is, else with one decimal."""
-    return f"{value:,.0f}" if abs(value) >= 1000 or float(value).is_integer() else f"{value:,.1f}"
+    """A truth or a prediction: whole where it is, else with one decimal, or three digits where that tells more."""
+    if abs(value) >= 1000 or float(value).is_integer():
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
 
 
 def _worst(board: Board, entry: Entry) -> list[dict[str, Any]]:
