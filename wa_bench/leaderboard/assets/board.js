@@ -253,6 +253,7 @@
           const shown = values.cells[column] ? values.cells[column][place] : undefined;
           cell.textContent = shown === undefined ? "–" : WaBench.number(shown);
           cell.className = cell.className.replace(/ s\d/, "") + (shown === undefined ? "" : shade(metric, shown, exam, column));
+          cell.classList.toggle("none", shown === null);
         });
         const least = values.worst ? values.worst[place] : null;
         worst.firstChild.textContent = least ? WaBench.number(least[1]) : "–";
