@@ -544,3 +544,10 @@ def test_all_rows_are_there_on_paper_and_without_a_script(visit: Callable[..., A
     page = visit(BOARD, java_script_enabled=False)
     shown = [row.is_visible() for row in page.locator("#board tbody tr").all()]
     assert shown == [True] * everybody
+
+
+def test_a_metric_without_scores_on_a_truth_does_not_say_that_no_design_has_it(visit: Callable[..., Any]) -> None:
+    for metric in ("R2", "RMSE"):
+        page = visit(f"{BOARD}?truth=hls-estimate&metric={metric}")
+        assert soon(page, "document.querySelector('#board').dataset.other === 'hls-estimate'")
+        assert page.locator(".exam.e0 small").inner_text() == "the designs that have it"

@@ -178,9 +178,11 @@
       const head = table.tHead.querySelector(`.exam.e${exam}`);
       const here = other && (other.truth || other.exam === name);
       head.querySelector(".of").textContent = here ? `: ${other.title}` : "";
-      const none = here && scores(exam).cells.every((values) => values.every((value) => value === null));
-      const designs = here && other.truth ? (none ? "no" : "the") : here ? other.designs : counts[exam];
-      head.querySelector("small").textContent = `${designs} designs${here && other.truth ? " that have it" : ""}`;
+      const { cells } = scores(exam);
+      const none = cells.length > 0 && cells.every((values) => values.every((value) => value === null));
+      const small = head.querySelector("small");
+      if (here && other.truth) small.textContent = `${none ? "no" : "the"} designs that have it`;
+      else small.textContent = `${here ? other.designs : counts[exam]} designs`;
     });
     say(other ? about(other) : "");
   }

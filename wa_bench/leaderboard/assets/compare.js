@@ -230,9 +230,10 @@
   let shownCurves = null;
 
   function showCurves(slugs, scores, split) {
-    by("curves-section").hidden = scores.some((score) => !score.curves[split]);
-    if (by("curves-section").hidden) return;
-    shownCurves = { slugs, scores, split };
+    const drawable = scores.every((score) => score.curves[split]);
+    by("curves-section").hidden = !drawable;
+    shownCurves = drawable ? { slugs, scores, split } : null;
+    if (!drawable) return;
     by("curves-key").replaceChildren(
       ...slugs.map((slug, place) =>
         element(

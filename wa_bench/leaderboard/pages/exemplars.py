@@ -24,7 +24,7 @@ from wa_bench.leaderboard.pages import Page, render
 from wa_bench.leaderboard.pages.board import rank_text
 from wa_bench.leaderboard.pages.embedded import embedded
 from wa_bench.leaderboard.pages.reported import published
-from wa_bench.leaderboard.pages.scales import SHADES, limits, shade
+from wa_bench.leaderboard.pages.scales import shade_of
 from wa_bench.records.schema import Design
 from wa_bench.tracks.track import ALL, Exam
 
@@ -243,13 +243,8 @@ def _lines(board: Board, exam: Exam, model: str) -> list[dict[str, Any]]:
 
 def _cell(value: float | None, low: float | None, high: float | None, shaded: Metric | None = None) -> _Cell:
     between = "" if low is None else f"{number(low)} to {number(high)}"
-    shade = None if shaded is None else _shade(value, shaded)
+    shade = None if shaded is None else shade_of(shaded, value)
     return number(value), between, shade, "" if value is None else f"{value:.6g}"
-
-
-def _shade(value: float | None, metric: Metric) -> int | None:
-    most = limits(metric)
-    return None if value is None or most is None else min(shade(metric.badness(value), most), SHADES - 1)
 
 
 def _reported(board: Board, exam: Exam, model: str) -> list[dict[str, Any]]:

@@ -108,14 +108,11 @@ class SubmissionShown(NamedTuple):
     def of(cls, board: Board, entry: Entry) -> Self:
         """What is shown of a submission."""
         track, metric = board.track, parse_metric(board.track.rank_by)
-        most = scales.limits(metric) or ()
         exams = []
         for split in entry.scores.splits:
             whole = entry.scores.row((f"{metric}@{MEAN}", split))
             values = [entry.scores.row((f"{metric}@{name}", split))["value"] for name in track.target_names]
-            cells = [
-                (number(value), 0 if value is None else scales.shade(metric.badness(value), most)) for value in values
-            ]
+            cells = [(number(value), scales.shade_of(metric, value) or 0) for value in values]
             interval = "" if whole["low"] is None else f"[{number(whole['low'])}, {number(whole['high'])}]"
             exams.append(_Exam(split, number(whole["value"]), interval, tuple(cells)))
         if entry.is_control:

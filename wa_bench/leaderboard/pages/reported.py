@@ -58,8 +58,7 @@ def _blocks(board: Board, result: Reported, split: str, kind: str) -> list[dict[
 def _cell(value: float | None, metric: Metric, decimals: int) -> tuple[str, int | None] | None:
     if value is None:
         return None
-    most = scales.limits(metric)
-    return printed(value, decimals), None if most is None else scales.shade(metric.badness(value), most)
+    return printed(value, decimals), scales.shade_of(metric, value)
 
 
 def printed(value: float, decimals: int) -> str:

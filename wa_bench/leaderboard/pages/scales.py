@@ -110,6 +110,12 @@ def shade(badness: float, most: tuple[float, ...]) -> int:
     return sum(badness <= limit for limit in most)
 
 
+def shade_of(metric: Metric, value: float | None) -> int | None:
+    """The shade of a score; None where it is undefined or only compares with its column."""
+    most = limits(metric)
+    return None if value is None or most is None else shade(metric.badness(value), most)
+
+
 def axis(metric: Metric, values: Floats, lows: Floats, highs: Floats) -> Axis | None:
     """The axis for values (n,) and their intervals, on the scale that intervals are made on; None without any.
 
